@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Where pools come from and go to.
+ *
+ * Arenas with room are kept in lists by their number of free pools, and a
+ * word tells which lists are not empty. A pool comes from the fullest arena
+ * that has room, found by one bit scan: so nearly empty arenas drain and can
+ * be given back (CPython's rule since 3.8).
+ */
+#include "pa_node.h"
+
+/* How many arenas a search for a run of pools may look at. */
+#define PA_RUN_SCAN	32
+
+static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
+{
+	unsigned int n = arena->nfree;
+	struct pa_arena *head = node->bucket[n];
+
+	if (!n)
+		return;
+	arena->prev = NULL;
+	arena->next = head;
+	if (head)
+		head->prev = arena;
+	node->bucket[n] = arena;
+	node->nonempty |= 1ULL << n;
+}
+
+static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
+{
+	unsigned int n = arena->nfree;
+
+	if (!n)
+		return;
+	if (arena->prev)
+		arena->prev->next = arena->next;
+	else
+		node->bucket[n] = arena->next;
+	if (arena->next)
+		arena->next->prev = arena->prev;
+	if (!node->bucket[n])
+		node->nonempty &= ~(1ULL << n);
+}
+
+static void pa_bucket_move(struct pa_node *node, struct pa_arena *arena, int delta)
+{
+	pa_bucket_del(node, arena);
+	arena->nfree = (u8)(arena->nfree + delta);
+	pa_bucket_add(node, arena);
+}
+
+static u64 pa_run_mask(unsigned int index, unsigned int npools)
+{
+	return (~0ULL >> (64 - npools)) << index;
+}
+
+/*
+ * The pools at which a run of @npools free ones starts: and-ing the mask with
+ * itself shifted doubles the length of the runs it stands for.
+ */
+static u64 pa_run_starts(u64 mask, unsigned int npools)
+{
+	unsigned int have = 1;
+
+	while (have < npools) {
+		unsigned int step = have < npools - have ? have : npools - have;
+
+		mask &= mask >> step;
+		have += step;
+	}
+	return mask;
+}
+
+static struct pa_arena *pa_find_run(struct pa_node *node, unsigned int npools)
+{
+	u64 lists = node->nonempty >> npools << npools;
+	unsigned int budget = PA_RUN_SCAN;
+	struct pa_arena *arena;
+
+	for (; lists && budget; lists &= lists - 1) {
+		arena = node->bucket[__builtin_ctzll(lists)];
+		for (; arena && budget; arena = arena->next, budget--)
+			if (pa_run_starts((u64)atomic64_read(&arena->free), npools))
+				return arena;
+	}
+	return node->bucket[PA_ARENA_POOLS];
+}
+
+static void pa_desc_init(struct pa_arena *arena, unsigned int index,
+			 unsigned int npools)
+{
+	struct pa_pool *pool = pa_arena_desc(arena, index);
+	unsigned int i;
+
+	for (i = 1; i < npools; i++) {
+		WRITE_ONCE(pool[i].npools, 0);
+		pool[i].back = (u8)i;
+	}
+	WRITE_ONCE(pool->npools, (u8)npools);
+	pool->back = 0;
+	pool->serial++;
+}
+
+/**
+ * pa_arenas_get() - take a run of pools from the fullest arena that has one
+ * @node: the node
+ * @npools: length of the run, 1..32 pools
+ *
+ * Single pools come from the low end of an arena and runs from the high end,
+ * to keep them out of each other's way. O(1) for a single pool; for a run at
+ * most PA_RUN_SCAN arenas are looked at.
+ *
+ * Context: any; takes the node lock.
+ * Return: the first descriptor of the run (owner, free, remote and carved are
+ * clear), or NULL when no arena has room.
+ */
+struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
+{
+	struct pa_pool *pool = NULL;
+	struct pa_arena *arena;
+	unsigned int index;
+	u64 starts;
+
+	pa_lock(&node->lock);
+	if (npools == 1)
+		arena = node->nonempty ?
+			node->bucket[__builtin_ctzll(node->nonempty)] : NULL;
+	else
+		arena = pa_find_run(node, npools);
+	if (arena) {
+		u64 run;
+
+		starts = pa_run_starts((u64)atomic64_read(&arena->free), npools);
+		index = npools == 1 ? (unsigned int)__builtin_ctzll(starts) :
+				      63 - (unsigned int)__builtin_clzll(starts);
+		run = pa_run_mask(index, npools);
+		pa_desc_init(arena, index, npools);
+		pa_bucket_move(node, arena, -(int)npools);
+		atomic64_andnot((s64)run, &arena->free);
+		atomic64_andnot((s64)run, &arena->dirty);
+		node->pools += npools;
+		if (node->pools > node->pools_peak)
+			node->pools_peak = node->pools;
+		pool = pa_arena_desc(arena, index);
+	}
+	pa_unlock(&node->lock);
+	return pool;
+}
+
+/* Takes an arena off the heap's lists. Fails while a walker stands on it. */
+static bool pa_arena_detach(struct pa_node *node, struct pa_arena *arena)
+{
+	u16 none = 0;
+
+	if (!try_cmpxchg(&arena->pins, &none, (u16)PA_PINS_GONE))
+		return false;
+	pa_bucket_del(node, arena);
+	if (arena->all_prev)
+		rcu_assign_pointer(arena->all_prev->all_next, arena->all_next);
+	else
+		rcu_assign_pointer(node->all, arena->all_next);
+	if (arena->all_next)
+		arena->all_next->all_prev = arena->all_prev;
+	WRITE_ONCE(arena->magic, PA_MAGIC_GONE);
+	node->arenas--;
+	node->unmapped++;
+	return true;
+}
+
+/*
+ * Takes a wholly empty arena off the lists if there are more than @keep of
+ * them. The caller holds the node lock and unmaps after it has dropped it.
+ */
+static struct pa_arena *pa_arenas_surplus(struct pa_node *node, unsigned int keep)
+{
+	struct pa_arena *arena = node->bucket[PA_ARENA_POOLS];
+
+	while (arena && keep) {
+		arena = arena->next;
+		keep--;
+	}
+	for (; arena; arena = arena->next)
+		if (pa_arena_detach(node, arena))
+			return arena;
+	return NULL;
+}
+
+/**
+ * pa_arenas_put() - give a run of pools back to its arena
+ * @pool: first descriptor of the run; no block of it is out, nobody owns it,
+ *	it is on no list
+ *
+ * Gives the arena back to the system if it is wholly empty and the reserve is
+ * there already.
+ *
+ * Context: any; takes the node lock.
+ */
+void pa_arenas_put(struct pa_pool *pool)
+{
+	struct pa_arena *arena = pa_arena_of(pool);
+	struct pa_node *node = pa_nodes[arena->nid];
+	unsigned int npools = pool->npools;
+	u64 run = pa_run_mask(pa_pool_index(pool), npools);
+	struct pa_arena *surplus = NULL;
+	unsigned int i;
+
+	for (i = 0; i < npools; i++) {
+		WRITE_ONCE(pool[i].state, PA_POOL_FREE);
+		WRITE_ONCE(pool[i].npools, 0);
+		WRITE_ONCE(pool[i].carved, 0);
+		pool[i].back = 0;
+	}
+
+	pa_lock(&node->lock);
+	atomic64_or((s64)run, &arena->dirty);
+	atomic64_or((s64)run, &arena->free);
+	pa_bucket_move(node, arena, (int)npools);
+	node->pools -= npools;
+	if (arena->nfree == PA_ARENA_POOLS)
+		surplus = pa_arenas_surplus(node, READ_ONCE(pa_reserve));
+	pa_unlock(&node->lock);
+
+	if (surplus)
+		pa_arena_unmap(surplus);
+	else
+		pa_idle(node->nid);
+}
+
+/**
+ * pa_arenas_grow() - map one more arena
+ * @node: the node that gets it
+ * @gfp: what the mapping may do: sleep, use reserves
+ *
+ * An arena that the heap has had before may come back before a grace period
+ * has passed. A reader may then still stand on it, not pinned, about to read
+ * @all_next: so nothing of it is wiped, all its descriptors are free already,
+ * and every value that it ever has in @all_next is a valid one. The reader may
+ * see some arenas twice.
+ *
+ * Context: as @gfp says; the caller has not entered a slot.
+ * Return: false if the system has no memory or a limit is reached.
+ */
+bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
+{
+	bool fresh = true;
+	struct pa_arena *arena = pa_arena_map(node->nid, gfp, &fresh);
+
+	if (!arena)
+		return false;
+	if (fresh)
+		memset(arena, 0, PA_DESC_BYTES);
+	atomic64_set(&arena->free, (s64)(PA_ALL_POOLS << 1));
+	atomic64_set(&arena->dirty, 0);
+	atomic64_set(&arena->aged, 0);
+	arena->nid = (u8)node->nid;
+	arena->nfree = PA_ARENA_POOLS;
+	WRITE_ONCE(arena->magic, PA_MAGIC_ARENA);
+
+	pa_lock(&node->lock);
+	pa_bucket_add(node, arena);
+	arena->all_prev = NULL;
+	WRITE_ONCE(arena->all_next, node->all);
+	smp_store_release(&arena->pins, 0);
+	if (node->all)
+		node->all->all_prev = arena;
+	rcu_assign_pointer(node->all, arena);
+	node->mapped++;
+	if (++node->arenas > node->arenas_peak)
+		node->arenas_peak = node->arenas;
+	pa_unlock(&node->lock);
+	return true;
+}
+
+/**
+ * pa_arena_hold() - take free pools out of use for a moment
+ * @arena: a pinned arena
+ * @want: set of its pools
+ *
+ * For giving their memory back while nobody can take them.
+ * Return: those of @want that were free; give them to pa_arena_unhold().
+ */
+u64 pa_arena_hold(struct pa_arena *arena, u64 want)
+{
+	struct pa_node *node = pa_nodes[arena->nid];
+	u64 held;
+
+	pa_lock(&node->lock);
+	held = want & (u64)atomic64_read(&arena->free);
+	if (held) {
+		atomic64_andnot((s64)held, &arena->free);
+		pa_bucket_move(node, arena, -(int)hweight64(held));
+	}
+	pa_unlock(&node->lock);
+	return held;
+}
+
+/**
+ * pa_arena_unhold() - make held pools available again
+ * @arena: the arena
+ * @held: what pa_arena_hold() returned
+ */
+void pa_arena_unhold(struct pa_arena *arena, u64 held)
+{
+	struct pa_node *node = pa_nodes[arena->nid];
+
+	pa_lock(&node->lock);
+	atomic64_andnot((s64)held, &arena->dirty);
+	atomic64_or((s64)held, &arena->free);
+	pa_bucket_move(node, arena, (int)hweight64(held));
+	pa_unlock(&node->lock);
+}
+
+/**
+ * pa_arenas_release() - give wholly empty arenas back to the system
+ * @node: the node
+ * @keep: how many to keep
+ *
+ * Context: any; takes the node lock once per arena.
+ * Return: bytes given back.
+ */
+size_t pa_arenas_release(struct pa_node *node, unsigned int keep)
+{
+	struct pa_arena *arena;
+	size_t bytes = 0;
+
+	for (;;) {
+		pa_lock(&node->lock);
+		arena = pa_arenas_surplus(node, keep);
+		pa_unlock(&node->lock);
+		if (!arena)
+			return bytes;
+		bytes += PA_ARENA_SIZE;
+		pa_arena_unmap(arena);
+	}
+}
+
+static bool pa_arena_pin(struct pa_arena *arena)
+{
+	u16 pins = READ_ONCE(arena->pins);
+
+	do {
+		if (pins & PA_PINS_GONE)
+			return false;
+	} while (!try_cmpxchg(&arena->pins, &pins, (u16)(pins + 1)));
+	return true;
+}
+
+/**
+ * pa_arena_unpin() - end a walk early
+ * @arena: what pa_arenas_next() returned last
+ */
+void pa_arena_unpin(struct pa_arena *arena)
+{
+	u16 pins = READ_ONCE(arena->pins);
+
+	while (!try_cmpxchg(&arena->pins, &pins, (u16)(pins - 1)))
+		;
+}
+
+/**
+ * pa_arenas_next() - the next arena of a walk over all arenas of a node
+ * @node: the node
+ * @arena: what the last call returned; NULL to start
+ *
+ * A pinned arena stays on the list and mapped, so nothing has to be held
+ * between two calls: the walker may sleep, allocate and free. RCU covers the
+ * step from an arena to the next one, which may be leaving just now.
+ *
+ * Context: any. Arenas that are mapped during the walk may be missed.
+ * Return: the next arena, pinned, or NULL at the end. @arena is unpinned.
+ */
+struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena)
+{
+	struct pa_arena *next;
+
+	rcu_read_lock();
+	next = arena ? rcu_dereference(arena->all_next) : rcu_dereference(node->all);
+	while (next && !pa_arena_pin(next))
+		next = rcu_dereference(next->all_next);
+	rcu_read_unlock();
+	if (arena)
+		pa_arena_unpin(arena);
+	return next;
+}

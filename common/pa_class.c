@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include "pa_class.h"
+
+struct pa_class pa_class[PA_CLASSES];
+
+/* Bytes that a span should hold at least: four blocks, but 64 KiB is enough. */
+#define PA_SPAN_BYTES	65536
+
+/*
+ * The shortest run that wastes at most 1/16 behind its last block and holds
+ * enough blocks for the refill to pay.
+ */
+static unsigned int pa_span_pools(size_t size)
+{
+	size_t want = 4 * size < PA_SPAN_BYTES ? 4 * size : PA_SPAN_BYTES;
+	unsigned int n;
+
+	for (n = 2; n < PA_SPAN_MAX; n++) {
+		size_t bytes = n * PA_POOL_SIZE;
+
+		if (bytes >= want && bytes % size <= bytes / 16)
+			break;
+	}
+	return n;
+}
+
+static size_t pa_medium_size(unsigned int cls)
+{
+	unsigned int i = cls - PA_FIRST_MEDIUM;
+
+	return (size_t)(9 + (i & 7)) << (6 + i / 8);
+}
+
+/**
+ * pa_class_init() - compute the table of size classes
+ *
+ * Call it before the first allocation, from one thread. Idempotent.
+ */
+void pa_class_init(void)
+{
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_CLASSES; cls++) {
+		struct pa_class *c = &pa_class[cls];
+		bool medium = cls >= PA_FIRST_MEDIUM;
+
+		c->size = medium ? (u32)pa_medium_size(cls) : cls * PA_SMALL_STEP;
+		c->npools = medium ? (u16)pa_span_pools(c->size) : 1;
+		c->capacity = (u16)(c->npools * PA_POOL_SIZE / c->size);
+		c->inverse = (u32)(((1ULL << 32) + c->size - 1) / c->size);
+	}
+}

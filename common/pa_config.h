@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Geometry: how arenas, pools and blocks are cut.
+ *
+ * Bottom of the core. Everything here is a constant that both worlds share.
+ */
+#ifndef PA_CONFIG_H
+#define PA_CONFIG_H
+
+#include "pa_platform.h"
+
+/*
+ * Two presets, chosen by `make GEOMETRY=seed|modern`. An arena always has 64
+ * pools, so that one 64-bit word describes a set of pools.
+ *
+ *   seed    256 KiB arenas of  4 KiB pools (pymalloc until CPython 3.9)
+ *   modern    1 MiB arenas of 16 KiB pools (CPython since 3.10)
+ */
+#ifdef PA_GEOMETRY_MODERN
+#define PA_POOL_SHIFT	14
+#define PA_GEOMETRY	"modern"
+#else
+#define PA_POOL_SHIFT	12
+#define PA_GEOMETRY	"seed"
+#endif
+
+#define PA_POOLS_PER_ARENA	64
+#define PA_ARENA_SHIFT		(PA_POOL_SHIFT + 6)
+#define PA_POOL_SIZE		(1UL << PA_POOL_SHIFT)
+#define PA_ARENA_SIZE		(1UL << PA_ARENA_SHIFT)
+#define PA_ARENA_MASK		(PA_ARENA_SIZE - 1)
+
+/* Pool 0 starts with one descriptor per pool, a cache line each. */
+#define PA_DESC_SHIFT		6
+#define PA_DESC_SIZE		(1UL << PA_DESC_SHIFT)
+#define PA_DESC_BYTES		(PA_POOLS_PER_ARENA * PA_DESC_SIZE)
+
+/* Pools of an arena that can hold blocks: all but pool 0. */
+#define PA_ARENA_POOLS		(PA_POOLS_PER_ARENA - 1)
+#define PA_ALL_POOLS		(~1ULL)
+
+/* Small classes: 8..512 bytes in steps of 8, numbered 1..64; 0 is unused. */
+#define PA_SMALL_STEP		8
+#define PA_SMALL_MAX		512
+#define PA_SMALL_CLASSES	64
+
+/*
+ * Medium classes: eight per doubling, 513 bytes to 32 KiB, in spans of
+ * several pools. Internal waste is at most 1/8 (63 of 576 bytes at worst).
+ */
+#define PA_MEDIUM_MAX		32768
+#define PA_MEDIUM_CLASSES	48
+#define PA_FIRST_MEDIUM		(PA_SMALL_CLASSES + 1)
+#define PA_CLASSES		(PA_FIRST_MEDIUM + PA_MEDIUM_CLASSES)
+
+/* The longest run of pools that one span may take. */
+#define PA_SPAN_MAX		32
+
+#endif

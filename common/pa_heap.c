@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Slow paths of the public functions: entering slots, growing nodes.
+ */
+#include "pa_heap.h"
+
+/* Blocks that a bulk call handles before it leaves the slot for a moment. */
+#define PA_BULK_STEP	32
+
+struct pa_node *pa_nodes[PA_MAX_NODES];
+unsigned int pa_reserve = 1;
+
+/**
+ * pa_node_init() - make a node of zeroed memory
+ * @node: the node
+ * @nid: its number; pa_nodes[@nid] is set by this
+ */
+void pa_node_init(struct pa_node *node, unsigned int nid)
+{
+	pa_lock_init(&node->lock);
+	pa_lock_init(&node->fallback_lock);
+	node->nid = nid;
+	pa_slot_init(&node->fallback, node, &node->fallback_bins);
+	pa_slot_register(&node->fallback);
+	WRITE_ONCE(pa_nodes[nid], node);
+}
+
+static void *pa_fallback_alloc(struct pa_node *node, unsigned int cls)
+{
+	void *p;
+
+	if (!pa_fallback_enter(node))
+		return NULL;
+	p = pa_slot_alloc(&node->fallback, cls);
+	pa_fallback_leave(node);
+	return p;
+}
+
+/* One try, without growing. Sets *@node to the one that would have to grow. */
+static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node)
+{
+	struct pa_bins *bins = pa_slot_enter();
+	void *p = NULL;
+
+	*node = pa_nodes[nid == PA_ANY_NODE ? pa_this_node() : (unsigned int)nid];
+	if (bins) {
+		bool here = nid == PA_ANY_NODE || bins->slot->node == *node;
+
+		if (here) {
+			*node = bins->slot->node;
+			p = pa_slot_alloc(bins->slot, cls);
+		}
+		pa_slot_leave(bins);
+		if (here)
+			return p;
+	}
+	return pa_fallback_alloc(*node, cls);
+}
+
+/**
+ * pa_alloc_slow() - allocate when the fast path could not
+ * @cls: class
+ * @nid: node to allocate from, or PA_ANY_NODE
+ * @gfp: what growing the node may do
+ *
+ * Arenas are mapped with nothing held, so that it may sleep if @gfp lets it;
+ * meanwhile others may take what it brings, hence the loop.
+ *
+ * Return: a block, or NULL if the system has no memory or a limit is reached.
+ */
+void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
+{
+	struct pa_node *node;
+	void *p;
+
+	for (;;) {
+		p = pa_alloc_try(cls, nid, &node);
+		if (likely(p))
+			return p;
+		if (!pa_may_grow() || !pa_arenas_grow(node, gfp))
+			break;
+	}
+	p = pa_alloc_last_resort(pa_class_size(cls), gfp);
+	if (!p)
+		pa_trace_failure(cls);
+	return p;
+}
+
+/**
+ * pa_pool_of() - find and check the pool of a pointer given by the caller
+ * @p: supposed to be a live block
+ *
+ * Return: the pool; NULL after a report if @p cannot be a block.
+ */
+struct pa_pool *pa_pool_of(const void *p)
+{
+	struct pa_arena *arena = pa_arena_of(p);
+	struct pa_pool *pool = pa_pool_head(pa_desc_of(p));
+	const char *why = NULL;
+
+	if (READ_ONCE(arena->magic) != PA_MAGIC_ARENA)
+		why = "pointer was not allocated here";
+	else if ((void *)pool <= (void *)arena || READ_ONCE(pool->state) == PA_POOL_FREE)
+		why = "pointer into memory that holds no blocks (freed already?)";
+	else if (!pa_pool_holds(pool, p))
+		why = "pointer into the middle of a block";
+	if (unlikely(why)) {
+		pa_corrupt(why, p);
+		return NULL;
+	}
+	return pool;
+}
+
+static void pa_free_checked(struct pa_bins *bins, void *p)
+{
+	struct pa_slot *slot = bins ? bins->slot : NULL;
+	struct pa_pool *pool = pa_pool_of(p);
+
+	if (!pool)
+		return;
+	if (slot && pool->owner == slot)
+		pa_slot_free(slot, pool, p);
+	else
+		pa_free_remote(slot, pool, p);
+}
+
+/**
+ * pa_free_slow() - free a block that is not simply the caller's own
+ * @p: a block: of somebody else's pool, of a span, or of the caller's own
+ *	while its slot cannot be entered
+ *
+ * Context: any.
+ */
+void pa_free_slow(void *p)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	pa_free_checked(bins, p);
+	if (bins)
+		pa_slot_leave(bins);
+}
+
+/**
+ * pa_alloc_bulk() - allocate several blocks of one class
+ * @cls: class
+ * @gfp: as in pa_alloc()
+ * @n: how many
+ * @out: array of @n pointers
+ *
+ * Return: how many there were; the first entries of @out are set.
+ */
+unsigned int pa_alloc_bulk(unsigned int cls, pa_gfp_t gfp, unsigned int n, void **out)
+{
+	unsigned int done = 0;
+
+	while (done < n) {
+		struct pa_bins *bins = pa_slot_enter();
+
+		if (bins) {
+			unsigned int stop = done + PA_BULK_STEP < n ? done + PA_BULK_STEP : n;
+
+			while (done < stop) {
+				out[done] = pa_slot_alloc(bins->slot, cls);
+				if (!out[done])
+					break;
+				done++;
+			}
+			pa_slot_leave(bins);
+			if (done == stop)
+				continue;
+		}
+		out[done] = pa_alloc_slow(cls, PA_ANY_NODE, gfp);
+		if (!out[done])
+			break;
+		done++;
+	}
+	return done;
+}
+
+/**
+ * pa_free_bulk() - free several blocks
+ * @n: how many
+ * @ptrs: blocks of any class; NULL entries are skipped
+ */
+void pa_free_bulk(size_t n, void **ptrs)
+{
+	while (n) {
+		size_t step = n < PA_BULK_STEP ? n : PA_BULK_STEP;
+		struct pa_bins *bins = pa_slot_enter();
+		size_t i;
+
+		for (i = 0; i < step; i++) {
+			struct pa_pool *pool;
+
+			if (!ptrs[i])
+				continue;
+			pool = pa_desc_of(ptrs[i]);
+			if (bins && pool->owner == bins->slot)
+				pa_slot_free(bins->slot, pool, ptrs[i]);
+			else
+				pa_free_checked(bins, ptrs[i]);
+		}
+		if (bins)
+			pa_slot_leave(bins);
+		ptrs += step;
+		n -= step;
+	}
+}
+
+static void pa_trim_slot(struct pa_node *node)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	if (!bins)
+		return;
+	pa_slot_flush(bins->slot);
+	pa_shared_sweep(bins->slot, node);
+	pa_slot_leave(bins);
+}
+
+static void pa_trim_fallback(struct pa_node *node)
+{
+	if (!pa_fallback_enter(node))
+		return;
+	pa_slot_flush(&node->fallback);
+	pa_fallback_leave(node);
+}
+
+/**
+ * pa_trim() - give back all memory that holds no live block
+ *
+ * Flushes the caller's slot and the fallback slots, sweeps the shared lists
+ * and gives every wholly empty arena back. Other slots keep what they cache.
+ *
+ * Context: any in which memory may be freed.
+ * Return: bytes given back.
+ */
+size_t pa_trim(void)
+{
+	size_t bytes = 0;
+	unsigned int nid;
+
+	for (nid = 0; nid < PA_MAX_NODES; nid++) {
+		struct pa_node *node = READ_ONCE(pa_nodes[nid]);
+
+		if (!node)
+			continue;
+		pa_trim_slot(node);
+		pa_trim_fallback(node);
+		bytes += pa_arenas_release(node, 0);
+	}
+	return bytes;
+}

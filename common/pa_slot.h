@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Slots: the pool cache of a CPU (kernel) or a thread (userspace).
+ *
+ * A slot owns pools. Everything in it but the inbox belongs to whoever has
+ * entered it: one context at a time. Allocation pops the slot's bin of the
+ * class; free pushes on the free list of the block's own pool. What a bin
+ * holds always comes from one pool, the class's current one.
+ */
+#ifndef PA_SLOT_H
+#define PA_SLOT_H
+
+#include "pa_remote.h"
+
+/**
+ * struct pa_bins - the hot part of a slot: per-CPU or thread-local
+ * @slot: the slot whose bins these are; never NULL (pa_slot_none before the
+ *	first allocation), so free compares it without a test
+ * @bin: free blocks of each small class, [0] is always NULL
+ */
+struct pa_bins {
+	struct pa_slot *slot;
+	void *bin[PA_SMALL_CLASSES + 1];
+};
+
+/**
+ * struct pa_slot_class - what a slot has of one class
+ * @current_pool: the pool that the bin is filled from, or NULL
+ * @usable: further pools with blocks to give, most recently usable first
+ */
+struct pa_slot_class {
+	struct pa_pool *current_pool;
+	struct pa_pool *usable;
+};
+
+/* Values of @dead: in use; let go in order; left behind by fork. */
+#define PA_SLOT_LIVE		0
+#define PA_SLOT_STOPPED		1
+#define PA_SLOT_ABANDONED	2
+
+/**
+ * struct pa_slot - the cold part of a slot
+ * @inbox: own pools that got their first remote free; pushed by any, taken by
+ *	the owner, or by who finds it dead
+ * @dead: no owner is going to look into @inbox again until it is cleared
+ * @next_slot: on the list of all slots; constant
+ * @id: number of the slot; constant
+ * @next_free: for the platform: slots that wait for reuse
+ * @node: where new pools come from. Owner.
+ * @bins: the hot part, NULL while the slot has no owner. Owner; statistics
+ *	read it.
+ * @full: pools with all blocks out. Owner.
+ * @cls: per class. Owner.
+ * @medium: bins of the medium classes. Owner; statistics read.
+ * @pools: pools owned
+ * @refills: bins filled
+ * @carves: refills that cut new blocks
+ * @drains: pools taken from the inbox
+ * @adoptions: pools taken from shared lists
+ *
+ * Slots are never unmapped while the heap exists: a freer that has read a
+ * pool's owner may touch the inbox at any time later.
+ */
+struct pa_slot {
+	struct pa_stack inbox;
+	u32 dead;
+	u32 id;
+	struct pa_slot *next_slot;
+	struct pa_slot *next_free;
+
+	struct pa_node *node ____cacheline_aligned;
+	struct pa_bins *bins;
+	struct pa_pool *full;
+	u64 pools;
+	u64 refills;
+	u64 carves;
+	u64 drains;
+	u64 adoptions;
+	struct pa_slot_class cls[PA_CLASSES];
+	void *medium[PA_MEDIUM_CLASSES];
+};
+
+/* Owns nothing; what @slot of unused bins points to. */
+extern struct pa_slot pa_slot_none;
+
+/* All slots ever registered, newest first. */
+extern struct pa_slot *pa_slots;
+
+void pa_slot_init(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bins);
+void pa_slot_register(struct pa_slot *slot);
+void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bins);
+void pa_slot_stop(struct pa_slot *slot);
+void pa_slot_abandon(struct pa_slot *slot);
+
+void *pa_slot_refill(struct pa_slot *slot, unsigned int cls);
+void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool);
+void pa_slot_drain(struct pa_slot *slot);
+void pa_slot_flush(struct pa_slot *slot);
+void pa_pool_enqueue(struct pa_pool *pool);
+void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node);
+
+/* The head of the free blocks that @slot hands out for class @cls. */
+static __always_inline void **pa_slot_bin(struct pa_slot *slot, unsigned int cls)
+{
+	return cls < PA_FIRST_MEDIUM ? &slot->bins->bin[cls] :
+				       &slot->medium[cls - PA_FIRST_MEDIUM];
+}
+
+/* Pops a block from a bin of the entered slot, NULL if it is empty. */
+static __always_inline void *pa_bin_pop(void **bin)
+{
+	void *p = *bin;
+
+	if (likely(p))
+		PA_WRITE_OWN(*bin, pa_load_link(p));
+	return p;
+}
+
+/*
+ * Frees a block of a pool that the entered slot owns. The list comes before
+ * the counter: a child forked in between has one block too many out, never
+ * one too few.
+ * Return: true if pa_slot_free_event() must be called.
+ */
+static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
+{
+	pa_store_link(p, pool->free);
+	PA_WRITE_OWN(pool->free, p);
+	return PA_DEC_OWN(pool->left);
+}
+
+static __always_inline void pa_slot_free(struct pa_slot *slot,
+					 struct pa_pool *pool, void *p)
+{
+	if (unlikely(pa_pool_push(pool, p)))
+		pa_slot_free_event(slot, pool);
+}
+
+/* Allocates from the entered slot. NULL: the node has no room, grow it. */
+static __always_inline void *pa_slot_alloc(struct pa_slot *slot, unsigned int cls)
+{
+	void *p = pa_bin_pop(pa_slot_bin(slot, cls));
+
+	return likely(p) ? p : pa_slot_refill(slot, cls);
+}
+
+void pa_free_remote(struct pa_slot *slot, struct pa_pool *pool, void *p);
+
+#endif

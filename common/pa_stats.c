@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include "pa_stats.h"
+
+/*
+ * Counts the blocks of a list that lie in the pool. The list may be changing
+ * and its blocks may be in use by now: every link is checked before it is
+ * followed, and the count is bounded, so the worst is a wrong number.
+ */
+static __pa_racy u32 pa_list_length(const struct pa_pool *pool, void *p, u32 most)
+{
+	u32 n = 0;
+
+	while (p && n < most && pa_pool_holds(pool, p)) {
+		n++;
+		p = pa_peek_link(p);
+	}
+	return n;
+}
+
+/* Blocks of the pool that wait in its owner's bin. */
+static __pa_racy u32 pa_pool_in_bin(struct pa_pool *pool, u32 most)
+{
+	struct pa_slot *owner = READ_ONCE(pool->owner);
+	u32 n = 0;
+
+	if (!owner)
+		return 0;
+	pa_bins_lock();
+	if (READ_ONCE(owner->bins))
+		n = pa_list_length(pool, READ_ONCE(*pa_slot_bin(owner, pool->cls)), most);
+	pa_bins_unlock();
+	return n;
+}
+
+/*
+ * Every number is clamped to what the ones before leave, so that the parts of
+ * a pool always add up to the pool, even while it changes.
+ */
+static __pa_racy void pa_count_pool(struct pa_pool *pool, unsigned int state,
+				    struct pa_count *c)
+{
+	size_t size = pa_class_size(pool->cls);
+	u32 carved = READ_ONCE(pool->carved);
+	u32 out = state == PA_POOL_FULL ? pool->capacity : READ_ONCE(pool->left);
+	u32 pending = pa_remote_count(READ_ONCE(pool->remote));
+	u32 in_bin;
+
+	if (out > carved)
+		out = carved;
+	if (pending > out)
+		pending = out;
+	in_bin = state == PA_POOL_CURRENT ? pa_pool_in_bin(pool, out - pending) : 0;
+
+	c->pools += pool->npools;
+	c->live += out - pending - in_bin;
+	c->free += carved - out + in_bin;
+	c->pending += pending;
+	c->live_bytes += (out - pending - in_bin) * size;
+	c->free_bytes += (carved - out + in_bin + pending) * size;
+	c->uncarved_bytes += pool->npools * PA_POOL_SIZE - carved * size;
+}
+
+static void pa_count_add(struct pa_count *sum, const struct pa_count *c)
+{
+	sum->pools += c->pools;
+	sum->live += c->live;
+	sum->free += c->free;
+	sum->pending += c->pending;
+	sum->live_bytes += c->live_bytes;
+	sum->free_bytes += c->free_bytes;
+	sum->uncarved_bytes += c->uncarved_bytes;
+}
+
+/* Steps over the pools of a pinned arena: *@index is advanced past the run. */
+static struct pa_pool *pa_next_pool(struct pa_arena *arena, unsigned int *index,
+				    unsigned int *state)
+{
+	while (*index < PA_POOLS_PER_ARENA) {
+		struct pa_pool *pool = pa_arena_desc(arena, *index);
+		unsigned int npools;
+
+		*state = smp_load_acquire(&pool->state);
+		npools = READ_ONCE(pool->npools);
+		if (*state != PA_POOL_FREE && npools &&
+		    *index + npools <= PA_POOLS_PER_ARENA) {
+			*index += npools;
+			return pool;
+		}
+		++*index;
+	}
+	return NULL;
+}
+
+static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
+			   struct pa_count *by_class)
+{
+	unsigned int index = 1, state;
+	struct pa_pool *pool;
+	u64 used = 0;
+
+	while ((pool = pa_next_pool(arena, &index, &state))) {
+		struct pa_count c = { 0 };
+
+		pa_count_pool(pool, state, &c);
+		used += c.pools;
+		pa_count_add(&sum->count, &c);
+		if (by_class)
+			pa_count_add(&by_class[pool->cls], &c);
+	}
+	sum->walked++;
+	sum->empty += !used;
+	sum->descriptor_bytes += PA_POOL_SIZE;
+	sum->free_pool_bytes += (PA_ARENA_POOLS - used) * PA_POOL_SIZE;
+}
+
+/**
+ * pa_stats_node() - count a node's memory
+ * @node: the node
+ * @sum: gets added to
+ * @by_class: array of PA_CLASSES that gets added to, or NULL
+ *
+ * Context: any; nothing is held between two arenas. Allocates nothing.
+ */
+void pa_stats_node(struct pa_node *node, struct pa_node_count *sum,
+		   struct pa_count *by_class)
+{
+	struct pa_arena *arena = NULL;
+
+	pa_lock(&node->lock);
+	sum->arenas += node->arenas;
+	sum->arenas_peak += node->arenas_peak;
+	sum->mapped += node->mapped;
+	sum->unmapped += node->unmapped;
+	sum->pools += node->pools;
+	sum->pools_peak += node->pools_peak;
+	pa_unlock(&node->lock);
+
+	while ((arena = pa_arenas_next(node, arena))) {
+		pa_count_arena(arena, sum, by_class);
+		pa_breathe();
+	}
+}
+
+/**
+ * pa_stats_collect() - count the memory of the heap
+ * @stats: is overwritten
+ *
+ * Context: as pa_stats_node().
+ */
+void pa_stats_collect(struct pa_stats *stats)
+{
+	unsigned int nid;
+
+	memset(stats, 0, sizeof(*stats));
+	for (nid = 0; nid < PA_MAX_NODES; nid++)
+		if (pa_nodes[nid])
+			pa_stats_node(pa_nodes[nid], &stats->total, stats->cls);
+}
+
+/**
+ * pa_stats_identity() - do the parts add up to the whole?
+ * @n: a count
+ *
+ * Return: true if arenas x arena size = live + free + descriptors + uncarved,
+ * where the arenas are those that the node has, and the parts what the walk
+ * over their descriptors found.
+ */
+bool pa_stats_identity(const struct pa_node_count *n)
+{
+	return n->arenas * PA_ARENA_SIZE ==
+	       n->count.live_bytes + n->count.free_bytes + n->descriptor_bytes +
+	       n->count.uncarved_bytes + n->free_pool_bytes;
+}
+
+/**
+ * pa_stats_cached() - blocks that wait in a slot's bins
+ * @slot: the slot
+ *
+ * Context: any in which RCU may be read.
+ */
+__pa_racy u64 pa_stats_cached(struct pa_slot *slot)
+{
+	unsigned int cls;
+	u64 n = 0;
+
+	pa_bins_lock();
+	for (cls = 1; cls < PA_CLASSES && READ_ONCE(slot->bins); cls++) {
+		struct pa_pool *pool;
+
+		rcu_read_lock();
+		pool = READ_ONCE(slot->cls[cls].current_pool);
+		if (pool)
+			n += pa_list_length(pool, READ_ONCE(*pa_slot_bin(slot, cls)),
+					    READ_ONCE(pool->capacity));
+		rcu_read_unlock();
+	}
+	pa_bins_unlock();
+	return n;
+}
+
+#define PA_MOST_BLOCKS	(PA_POOL_SIZE / PA_SMALL_STEP)
+
+static __pa_racy void pa_mark_list(struct pa_pool *pool, void *p, u32 most, u64 *bitmap)
+{
+	for (; p && most && pa_pool_holds(pool, p); most--) {
+		u32 i = pa_class_index(pool->cls, (size_t)((char *)p - pa_pool_base(pool)));
+
+		bitmap[i / 64] |= 1ULL << (i % 64);
+		p = pa_peek_link(p);
+	}
+}
+
+static __pa_racy void pa_mark_bin(struct pa_pool *pool, u64 *bitmap)
+{
+	struct pa_slot *owner = READ_ONCE(pool->owner);
+
+	if (!owner)
+		return;
+	pa_bins_lock();
+	if (READ_ONCE(owner->bins))
+		pa_mark_list(pool, READ_ONCE(*pa_slot_bin(owner, pool->cls)),
+			     pool->capacity, bitmap);
+	pa_bins_unlock();
+}
+
+static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
+				  pa_visitor visitor, void *ctx)
+{
+	u64 bitmap[PA_MOST_BLOCKS / 64] = { 0 };
+	size_t size = pa_class_size(pool->cls);
+	u64 word = READ_ONCE(pool->remote);
+	u32 i, carved = READ_ONCE(pool->carved);
+	int ret;
+
+	pa_mark_list(pool, READ_ONCE(pool->free), pool->capacity, bitmap);
+	if (state == PA_POOL_CURRENT)
+		pa_mark_bin(pool, bitmap);
+	if (pa_remote_count(word))
+		pa_mark_list(pool, pa_remote_head(pool, word),
+			     pa_remote_count(word), bitmap);
+
+	for (i = 0; i < carved; i++) {
+		if (bitmap[i / 64] >> (i % 64) & 1)
+			continue;
+		ret = visitor(ctx, pa_pool_base(pool) + i * size, size);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int pa_walk_node(struct pa_node *node, pa_visitor visitor, void *ctx)
+{
+	struct pa_arena *arena = NULL;
+	int ret;
+
+	while ((arena = pa_arenas_next(node, arena))) {
+		unsigned int index = 1, state;
+		struct pa_pool *pool;
+
+		while ((pool = pa_next_pool(arena, &index, &state))) {
+			ret = pa_walk_pool(pool, state, visitor, ctx);
+			if (ret) {
+				pa_arena_unpin(arena);
+				return ret;
+			}
+		}
+		pa_breathe();
+	}
+	return 0;
+}
+
+/**
+ * pa_walk() - visit every live block
+ * @visitor: called for each; may allocate and free
+ * @ctx: for the visitor
+ *
+ * Goes by the lists, not by the counters: what is neither on its pool's list
+ * nor in a bin nor on @remote is live. Exact for what nobody allocates or
+ * frees during the walk.
+ *
+ * Context: that of the visitor; nothing is held while it runs.
+ * Return: 0, or the first other value that the visitor returned.
+ */
+int pa_walk(pa_visitor visitor, void *ctx)
+{
+	unsigned int nid;
+	int ret = 0;
+
+	for (nid = 0; nid < PA_MAX_NODES && !ret; nid++)
+		if (pa_nodes[nid])
+			ret = pa_walk_node(pa_nodes[nid], visitor, ctx);
+	return ret;
+}

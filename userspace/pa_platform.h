@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The contract between the core and the world it runs in, userspace side.
+ *
+ * common/README.md lists it; kmod/pa_platform.h is the other side. What is a
+ * function here and not inline is what the core's objects leave undefined.
+ */
+#ifndef PA_PLATFORM_H
+#define PA_PLATFORM_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <urcu-bp.h>
+
+/* Types and compiler, in the kernel's words. */
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#undef likely
+#undef unlikely
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#undef __always_inline
+#define __always_inline	inline __attribute__((always_inline))
+#define __pa_cold	__attribute__((cold, noinline))
+#define ____cacheline_aligned	__attribute__((aligned(64)))
+#define hweight64(x)	((unsigned int)__builtin_popcountll(x))
+#ifndef container_of
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#endif
+
+/*
+ * Atomics. The compiler's own, not liburcu's: those are assembly on x86 and
+ * ThreadSanitizer does not see them. RMWs that return a value are full
+ * barriers, as in the kernel.
+ */
+#define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define xchg(p, v)	__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define try_cmpxchg(p, old, new) \
+	__atomic_compare_exchange_n((p), (old), (new), false, \
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+typedef struct { s64 counter; } atomic64_t;
+
+static inline s64 atomic64_read(const atomic64_t *v)
+{
+	return READ_ONCE(v->counter);
+}
+
+static inline void atomic64_set(atomic64_t *v, s64 i)
+{
+	WRITE_ONCE(v->counter, i);
+}
+
+static inline void atomic64_or(s64 i, atomic64_t *v)
+{
+	__atomic_fetch_or(&v->counter, i, __ATOMIC_SEQ_CST);
+}
+
+static inline void atomic64_andnot(s64 i, atomic64_t *v)
+{
+	__atomic_fetch_and(&v->counter, ~i, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Words that only their owner writes, but that statistics may read at any
+ * time. Plain accesses compile to the shortest code; ThreadSanitizer is told.
+ */
+#ifdef __SANITIZE_THREAD__
+#define PA_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PA_TSAN 1
+#endif
+#endif
+
+#ifdef PA_TSAN
+#define PA_WRITE_OWN(x, v)	WRITE_ONCE(x, v)
+#define PA_DEC_OWN(x)		(__atomic_sub_fetch(&(x), 1, __ATOMIC_RELAXED) == 0)
+#define __pa_racy		__attribute__((noinline, no_sanitize("thread")))
+#else
+#define PA_WRITE_OWN(x, v)	((x) = (v))
+#define PA_DEC_OWN(x)		(--(x) == 0)
+#define __pa_racy
+#endif
+
+/* The link in a free block's first word. */
+static __always_inline void pa_store_link(void *block, void *next)
+{
+	*(void **)block = next;
+}
+
+static __always_inline void *pa_load_link(const void *block)
+{
+	return *(void *const *)block;
+}
+
+/* The same while the block's owner may be writing to it. */
+static __always_inline void *pa_peek_link(const void *block)
+{
+	return *(void *const volatile *)block;
+}
+
+/* Lists with push and take-all only: no single pop, hence no ABA. */
+struct pa_qnode {
+	struct pa_qnode *next;
+};
+
+struct pa_stack {
+	struct pa_qnode *head;
+};
+
+static inline bool pa_stack_empty(const struct pa_stack *s)
+{
+	return !READ_ONCE(s->head);
+}
+
+static inline void pa_stack_push(struct pa_stack *s, struct pa_qnode *q)
+{
+	struct pa_qnode *head = READ_ONCE(s->head);
+
+	do {
+		q->next = head;
+	} while (!try_cmpxchg(&s->head, &head, q));
+}
+
+static inline struct pa_qnode *pa_stack_take(struct pa_stack *s)
+{
+	if (pa_stack_empty(s))
+		return NULL;
+	return xchg(&s->head, NULL);
+}
+
+/* Puts a whole list back if nobody has pushed meanwhile. */
+static inline bool pa_stack_put_back(struct pa_stack *s, struct pa_qnode *list)
+{
+	struct pa_qnode *none = NULL;
+
+	return try_cmpxchg(&s->head, &none, list);
+}
+
+/* What an allocation may do to get memory: nothing to choose here. */
+typedef unsigned int pa_gfp_t;
+
+#define PA_MAX_NODES	1
+
+static inline unsigned int pa_this_node(void)
+{
+	return 0;
+}
+
+#include "pa_thread.h"
+
+/* Memory of arenas. */
+struct pa_arena;
+void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh);
+void pa_arena_unmap(struct pa_arena *arena);
+void pa_idle(unsigned int nid);
+void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp);
+
+/* Reports. */
+struct pa_slot;
+void pa_corrupt(const char *why, const void *p);
+const char *pa_slot_name(const struct pa_slot *slot);
+
+static inline void pa_breathe(void)
+{
+}
+
+/* Events on slow paths, for probes. */
+#define pa_trace_refill(cls)	((void)(cls))
+#define pa_trace_drain(cls)	((void)(cls))
+#define pa_trace_adopt(cls)	((void)(cls))
+#define pa_trace_failure(cls)	((void)(cls))
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Threads: the thread-local bins, entering the slot, locks.
+ *
+ * @level says that this thread is inside a slow path. Whoever finds it set is
+ * a signal handler, or a function of libc or liburcu that the slow path
+ * called: it uses neither the slot nor a lock (see "Signals and recursion" in
+ * userspace/README.md).
+ */
+#ifndef PA_THREAD_H
+#define PA_THREAD_H
+
+#include <pthread.h>
+
+struct pa_node;
+struct pa_slot;
+
+#define PA_THREAD_BINS	65
+
+/**
+ * struct pa_thread - what a thread has in its TLS block
+ * @slot: as struct pa_bins
+ * @bin: as struct pa_bins
+ * @level: depth of slow paths that this thread is in
+ * @state: enum pa_thread_state
+ */
+struct pa_thread {
+	struct pa_slot *slot;
+	void *bin[PA_THREAD_BINS];
+	u32 level;
+	u32 state;
+};
+
+static_assert(sizeof(struct pa_thread) < 600, "fits glibc's static TLS surplus");
+
+enum pa_thread_state {
+	PA_THREAD_NEW,		/* has not allocated yet */
+	PA_THREAD_READY,	/* has a slot */
+	PA_THREAD_GONE,		/* its slot was let go: uses the fallback slot */
+};
+
+#define PA_TLS __thread __attribute__((tls_model("initial-exec"), \
+				       visibility("hidden")))
+
+extern PA_TLS struct pa_thread pa_thread;
+
+struct pa_bins;
+bool pa_thread_start(void);
+
+static __always_inline struct pa_bins *pa_slot_enter(void)
+{
+	if (pa_thread.level)
+		return NULL;
+	if (unlikely(pa_thread.state != PA_THREAD_READY) && !pa_thread_start())
+		return NULL;
+	pa_thread.level = 1;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return (struct pa_bins *)&pa_thread;
+}
+
+static __always_inline void pa_slot_leave(struct pa_bins *bins)
+{
+	(void)bins;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pa_thread.level = 0;
+}
+
+/* Locks for slow paths; a signal handler in between sees @level. */
+typedef pthread_mutex_t pa_lock_t;
+
+static inline void pa_lock_init(pa_lock_t *lock)
+{
+	pthread_mutex_init(lock, NULL);
+}
+
+static inline void pa_lock(pa_lock_t *lock)
+{
+	pa_thread.level++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pthread_mutex_lock(lock);
+}
+
+static inline void pa_unlock(pa_lock_t *lock)
+{
+	pthread_mutex_unlock(lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	pa_thread.level--;
+}
+
+/* Statistics read other threads' bins: their TLS must not vanish meanwhile. */
+void pa_bins_lock(void);
+void pa_bins_unlock(void);
+
+/* The fallback slot, for threads without one. */
+bool pa_fallback_enter(struct pa_node *node);
+void pa_fallback_leave(struct pa_node *node);
+
+/* False inside a slow path: arenas are mapped under locks. */
+static inline bool pa_may_grow(void)
+{
+	return !pa_thread.level;
+}
+
+#endif
