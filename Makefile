@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# poolalloc: the kernel module, the library, and their tests. `make help` lists the targets.
+#
+# Kbuild reads the file Kbuild, so `make -C KDIR M=$PWD modules` works too.
+
+GEOMETRY ?= seed
+CC ?= gcc
+PREFIX ?= /usr/local
+DESTDIR ?=
+V ?=
+# Tests to run at once, and a pattern for their names.
+JOBS ?= $(shell nproc)
+TESTS ?=
+
+ifeq ($(filter $(GEOMETRY),seed modern),)
+$(error GEOMETRY=$(GEOMETRY) is unknown: it is seed or modern)
+endif
+
+Q := $(if $(V),,@)
+LIB := selftests/lib
+SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
+
+.DEFAULT_GOAL := all
+.PHONY: all userspace module check check-matrix demo clean help
+
+all: userspace ## the library, its tools, and ./poolalloc.ko when there are kernel headers
+	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \
+		$(MAKE) --no-print-directory module; \
+	else \
+		echo "no kernel headers found: ./poolalloc.ko is not built" \
+			"(give KDIR=DIR, or KERNEL=6.12 to download Debian's)"; \
+	fi
+
+userspace: ## the library and its tools, in userspace/
+	$(Q)$(MAKE) --no-print-directory -C userspace $(SHARED_ARGS)
+
+# Built in a mirror under build/, so that several kernels' builds never mix; the products are copied.
+module: ## ./poolalloc.ko and ./Module.symvers; KDIR=DIR or KERNEL=6.12 chooses the kernel
+	$(Q)set -e; \
+	if [ -n "$(KERNEL)" ]; then choice="--kernel $(KERNEL)"; \
+	elif [ -n "$(KDIR)" ]; then choice="--kdir $(KDIR)"; \
+	else dir=$$($(LIB)/kdir.sh) || { \
+		echo "no kernel headers found: install linux-headers-amd64, give KDIR=DIR," \
+			"or KERNEL=6.12 to download Debian's" >&2; exit 1; }; \
+		choice="--kdir $$dir"; fi; \
+	out=$$($(LIB)/kmod.sh $$choice --geometry $(GEOMETRY) $(if $(W),W=$(W)) $(if $(C),C=$(C))); \
+	cp $$out/poolalloc.ko $$out/Module.symvers .; \
+	echo "poolalloc.ko for $$(modinfo -F vermagic ./poolalloc.ko 2>/dev/null || echo $$choice)"
+
+check: ## every test; installs what it needs. TESTS=REGEX picks by name, JOBS=N sets how many at once
+	$(Q)$(LIB)/deps.sh check
+	$(Q)$(MAKE) --no-print-directory -C selftests check CC='$(CC)' JOBS=$(JOBS) TESTS='$(TESTS)'
+
+check-matrix: ## the kernel tests on every kernel, as a table. KERNELS='6.1 6.1-rt' picks
+	$(Q)$(LIB)/deps.sh kernel
+	$(Q)selftests/matrix.sh $(KERNELS)
+
+demo: ## a real program's allocations, replayed in a kernel and in userspace; both must agree
+	$(Q)$(LIB)/deps.sh demo
+	$(Q)selftests/demo.sh
+
+clean: ## removes everything built; downloaded kernels stay in build/kernels (make distclean)
+	$(Q)[ ! -f userspace/Makefile ] || $(MAKE) --no-print-directory -C userspace clean
+	$(Q)find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name sources \
+		-exec rm -rf {} + 2>/dev/null || true
+	$(Q)rm -f poolalloc.ko Module.symvers modules.order .*.cmd *.o *.mod *.mod.c
+	$(Q)find common kmod selftests/modules \( -name '*.o' -o -name '.*.cmd' -o -name '*.ko' \
+		-o -name '*.mod' -o -name '*.mod.c' \) -delete 2>/dev/null || true
+
+distclean: clean ## and what was downloaded
+	$(Q)rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo
+	@echo "variables: GEOMETRY=seed|modern  KDIR=DIR  KERNEL=VERSION  CC=gcc|clang  V=1  W=1  C=2"
+	@echo "           PREFIX=$(PREFIX)  DESTDIR=  JOBS=N  TESTS=REGEX  KERNELS='6.1 6.12'"

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# qemu.sh [OPTION]... -- COMMAND [ARG]...      one command in a guest
+# qemu.sh [OPTION]... --run FILE               several: lines "NAME COMMAND..."
+#
+# Boots a Debian kernel in QEMU without KVM and runs the commands there, in /test. Prints what they
+# print. Exit status: the (first failing) command's own; 98 when the kernel reported something
+# (an oops, a warning, lockdep, a stall), which is shown; 99 when the guest died or took too long.
+#
+#   --kernel VERSION   6.1, 6.12, … as lib/kernel.sh takes it (default 6.12)
+#   --file SRC[:DST]   a file for the guest (default destination /test/); repeatable
+#   --kmod NAME        a module of that kernel, with its dependencies, for modprobe; repeatable
+#   --env NAME=VALUE   environment of the commands; repeatable
+#   --smp N (2)  --mem SIZE (1G)  --append 'KERNEL PARAMETERS'  --timeout SECONDS (900)
+#   --icount           a guest nanosecond is one instruction; forces one CPU
+#   --numa             two nodes, half of the CPUs and of the memory each
+#   --allow REGEX      a report whose text matches is expected (tests that provoke one)
+#   --console FILE     keep the kernel's log there;  --output FILE  and the commands' output there
+#   --qemu 'ARGS'      more arguments for QEMU
+#   --verbose          the kernel's log on stderr while it runs
+set -u
+. "$(dirname "$0")/common.sh"
+
+kernel=6.12 smp=2 mem=1G append= timeout=900 icount= numa= allow= console= output= run=
+verbose=${V:-} qemu_more=
+files=() kmods=() envs=()
+
+while [ $# -gt 0 ]; do
+	case "$1" in
+	--) shift; break ;;
+	--icount) icount=1; shift; continue ;;
+	--numa) numa=1; shift; continue ;;
+	--verbose) verbose=1; shift; continue ;;
+	esac
+	[ $# -ge 2 ] || die "option $1 is unknown or needs a value"
+	case "$1" in
+	--kernel) kernel=$2 ;;
+	--file) files+=("$2") ;;
+	--kmod) kmods+=("$2") ;;
+	--env) envs+=("$2") ;;
+	--smp) smp=$2 ;;
+	--mem) mem=$2 ;;
+	--append) append=$2 ;;
+	--timeout) timeout=$2 ;;
+	--allow) allow=$2 ;;
+	--console) console=$2 ;;
+	--output) output=$2 ;;
+	--run) run=$2 ;;
+	--qemu) qemu_more=$2 ;;
+	*) die "unknown option $1" ;;
+	esac
+	shift 2
+done
+[ -n "$run" ] || [ $# -gt 0 ] || die "nothing to run: give --run FILE or -- COMMAND"
+command -v qemu-system-x86_64 >/dev/null || die "needs qemu-system-x86 (lib/deps.sh kernel)"
+
+settings=$("$LIB_DIR/kernel.sh" "$kernel") || exit 1
+eval "$settings"
+
+work=$(mktemp -d) || die "no temporary directory"
+qemu_pid=
+cleanup() {
+	[ -n "$qemu_pid" ] && kill -KILL "$qemu_pid" 2>/dev/null
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+: "${console:=$work/console}" "${output:=$work/output}"
+
+prepare_run() {
+	local e
+
+	: >"$work/env"
+	for e in "${envs[@]}"; do
+		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}" >>"$work/env"
+	done
+	if [ -n "$run" ]; then
+		cp "$run" "$work/run" || die "cannot read $run"
+	else
+		printf 'command %s\n' "$*" >"$work/run"
+	fi
+}
+
+prepare_initramfs() {
+	local args=(-f "$work/run:/test/run" -f "$work/env:/test/env") x
+
+	for x in "${files[@]}"; do args+=(-f "$x"); done
+	if [ ${#kmods[@]} -gt 0 ]; then
+		args+=(-b "${MODULES%/lib/modules/*}:$KVER")
+		for x in "${kmods[@]}"; do args+=(-k "$x"); done
+	fi
+	"$LIB_DIR/mkinitramfs.sh" "$work/initramfs" "${args[@]}" || exit 1
+}
+
+qemu_args() {
+	# Under TCG a CPU can be away for seconds: the watchdogs must not take that for a stall.
+	local line="console=ttyS0,115200 panic=-1 oops=panic mitigations=off nokaslr"
+
+	line+=" rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=0"
+	line+=" printk.always_kmsg_dump=1 printk.devkmsg=on loglevel=7 tsc=unstable"
+	args=(-accel tcg -cpu max -m "$mem" -nographic -no-reboot -nodefaults -monitor none
+		-kernel "$VMLINUZ" -initrd "$work/initramfs"
+		-serial "file:$console" -serial "file:$output")
+	if [ -n "$icount" ]; then
+		args=("${args[@]}" -smp 1 -icount "shift=0,sleep=off")
+		line+=" tsc=reliable"
+	else
+		args+=(-smp "$smp")
+	fi
+	[ -n "$numa" ] && numa_args
+	# shellcheck disable=SC2206 # words
+	args+=($qemu_more)
+	args+=(-append "$line $append")
+}
+
+numa_args() {
+	local bytes half cpus=$((smp / 2))
+
+	bytes=$(numfmt --from=iec "$mem") || die "bad --mem $mem"
+	[ "$smp" -ge 2 ] || die "--numa needs at least two CPUs"
+	half=$((bytes / 2))
+	args+=(-object "memory-backend-ram,id=m0,size=$half" -object "memory-backend-ram,id=m1,size=$half"
+		-numa "node,nodeid=0,memdev=m0,cpus=0-$((cpus - 1))"
+		-numa "node,nodeid=1,memdev=m1,cpus=$cpus-$((smp - 1))")
+}
+
+boot() {
+	local tail_pid=
+
+	: >"$console" && : >"$output" || die "cannot write $console"
+	qemu_args
+	# QEMU's own parent is this shell, so that a killed test leaves no guest behind.
+	timeout --foreground -k 5 "$timeout" qemu-system-x86_64 "${args[@]}" </dev/null \
+		>"$work/qemu.log" 2>&1 &
+	qemu_pid=$!
+	[ -n "$verbose" ] && { tail -n +1 -f --pid="$qemu_pid" "$console" >&2 & tail_pid=$!; }
+	wait "$qemu_pid"
+	qemu_status=$?
+	qemu_pid=
+	[ -n "$tail_pid" ] && wait "$tail_pid" 2>/dev/null
+	sed -i 's/\r//g' "$console" "$output"
+}
+
+# The guest's own status: of the first command that failed.
+guest_status() {
+	if ! grep -qx 'guest: done' "$output"; then
+		echo 99
+		return
+	fi
+	sed -n 's/^guest: end [^ ]* \([0-9]*\)$/\1/p' "$output" | grep -vxm1 0 || echo 0
+}
+
+prepare_run "$@"
+prepare_initramfs
+boot
+grep -v '^guest: ' "$output"
+reports=$("$LIB_DIR/console_reports.awk" -v allow="$allow" "$console")
+status=$(guest_status)
+
+if [ -n "$reports" ]; then
+	echo "# the kernel reported:"
+	printf '%s\n' "$reports" | sed 's/^/#   /'
+fi
+if [ "$status" = 99 ]; then
+	echo "# the guest ($KVER) did not reach its end (QEMU's status $qemu_status); the log's last lines:"
+	tail -n 30 "$console" | sed 's/^/#   /'
+	sed 's/^/#   qemu: /' "$work/qemu.log"
+	exit 99
+fi
+[ -z "$reports" ] || exit 98
+exit "$status"
