@@ -151,17 +151,18 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
 /* Takes an arena off the heap's lists. Fails while a walker stands on it. */
 static bool pa_arena_detach(struct pa_node *node, struct pa_arena *arena)
 {
+	struct pa_arena *next = rcu_dereference_protected(arena->all_next, true);
 	u16 none = 0;
 
 	if (!try_cmpxchg(&arena->pins, &none, (u16)PA_PINS_GONE))
 		return false;
 	pa_bucket_del(node, arena);
 	if (arena->all_prev)
-		rcu_assign_pointer(arena->all_prev->all_next, arena->all_next);
+		rcu_assign_pointer(arena->all_prev->all_next, next);
 	else
-		rcu_assign_pointer(node->all, arena->all_next);
-	if (arena->all_next)
-		arena->all_next->all_prev = arena->all_prev;
+		rcu_assign_pointer(node->all, next);
+	if (next)
+		next->all_prev = arena->all_prev;
 	WRITE_ONCE(arena->magic, PA_MAGIC_GONE);
 	node->arenas--;
 	node->unmapped++;
@@ -234,8 +235,8 @@ void pa_arenas_put(struct pa_pool *pool)
  *
  * An arena that the heap has had before may come back before a grace period
  * has passed. A reader may then still stand on it, not pinned, about to read
- * @all_next: so nothing of it is wiped, all its descriptors are free already,
- * and every value that it ever has in @all_next is a valid one. The reader may
+ * all_next: so nothing of it is wiped, all its descriptors are free already,
+ * and every value that it ever has in all_next is a valid one. The reader may
  * see some arenas twice.
  *
  * Context: as @gfp says; the caller has not entered a slot.
@@ -243,9 +244,10 @@ void pa_arenas_put(struct pa_pool *pool)
  */
 bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
 {
+	struct pa_arena *arena, *head;
 	bool fresh = true;
-	struct pa_arena *arena = pa_arena_map(node->nid, gfp, &fresh);
 
+	arena = pa_arena_map(node->nid, gfp, &fresh);
 	if (!arena)
 		return false;
 	if (fresh)
@@ -260,10 +262,11 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
 	pa_lock(&node->lock);
 	pa_bucket_add(node, arena);
 	arena->all_prev = NULL;
-	WRITE_ONCE(arena->all_next, node->all);
+	head = rcu_dereference_protected(node->all, true);
+	rcu_assign_pointer(arena->all_next, head);
 	smp_store_release(&arena->pins, 0);
-	if (node->all)
-		node->all->all_prev = arena;
+	if (head)
+		head->all_prev = arena;
 	rcu_assign_pointer(node->all, arena);
 	node->mapped++;
 	if (++node->arenas > node->arenas_peak)

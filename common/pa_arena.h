@@ -45,7 +45,7 @@ struct pa_arena {
 	atomic64_t dirty;
 	struct pa_arena *next;
 	struct pa_arena *prev;
-	struct pa_arena *all_next;
+	struct pa_arena __rcu *all_next;
 	struct pa_arena *all_prev;
 	u32 magic;
 	u16 pins;

@@ -31,7 +31,7 @@ struct pa_node {
 	pa_lock_t lock;
 	u64 nonempty;
 	struct pa_arena *bucket[PA_POOLS_PER_ARENA];
-	struct pa_arena *all;
+	struct pa_arena __rcu *all;
 	u64 arenas;
 	u64 arenas_peak;
 	u64 mapped;

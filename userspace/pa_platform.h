@@ -52,6 +52,10 @@ typedef int64_t s64;
 	__atomic_compare_exchange_n((p), (old), (new), false, \
 				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
+/* What sparse and lockdep check in the kernel. */
+#define __rcu
+#define rcu_dereference_protected(p, held)	(p)
+
 typedef struct { s64 counter; } atomic64_t;
 
 static inline s64 atomic64_read(const atomic64_t *v)
