@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The exported functions.
+ */
+#include <linux/export.h>
+#include <linux/linkage.h>
+#include <linux/mm.h>
+#include <linux/poolalloc.h>
+#include <linux/sched/mm.h>
+
+#include "pa_kmod.h"
+
+static_assert(POOLALLOC_MAX_SIZE == PA_MEDIUM_MAX);
+
+/* What no block can give: see poolalloc_alloc(). */
+#define PA_GFP_REFUSED	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32)
+
+/* All of the block: its user may use what poolalloc_size() says. */
+static void pa_zero(void *p, unsigned int cls)
+{
+	memset(p, 0, pa_class_size(cls));
+}
+
+static __pa_cold void *pa_alloc_refused(gfp_t gfp)
+{
+	pr_err_once("refused an allocation with gfp flags %pGg: see poolalloc_alloc()\n", &gfp);
+	return NULL;
+}
+
+/* The slot of this CPU had no block at hand, or could not be entered. */
+static noinline void *pa_alloc_out_of_line(unsigned int cls, int nid, gfp_t gfp)
+{
+	if (unlikely(gfp & PA_GFP_REFUSED))
+		return pa_alloc_refused(gfp);
+	might_alloc(gfp);
+	return pa_alloc_slow(cls, nid, gfp);
+}
+
+static noinline void *pa_alloc_medium(size_t size, gfp_t gfp)
+{
+	unsigned int cls;
+	void *p;
+
+	if (size > POOLALLOC_MAX_SIZE)
+		return NULL;
+	cls = pa_class_medium(size);
+	p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
+	if (p && want_init_on_alloc(gfp))
+		pa_zero(p, cls);
+	return p;
+}
+
+/**
+ * poolalloc_alloc() - allocate memory
+ * @size: bytes, up to POOLALLOC_MAX_SIZE; 0 is treated as 1
+ * @gfp: what the allocation may do when the CPU has no memory at hand:
+ *	GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT and so on. __GFP_ZERO is honoured.
+ *	Zones (GFP_DMA, GFP_DMA32) and __GFP_NOFAIL are refused: NULL is
+ *	returned and a message logged, once. __GFP_ACCOUNT is ignored, since a
+ *	page is shared by many owners.
+ *
+ * Rounds up to the next size class: a multiple of 8 bytes up to 512 bytes,
+ * then eight classes per doubling. Blocks of a class that is a power of two
+ * are aligned to their size (at most to a page), all others to 8 bytes at
+ * least.
+ *
+ * Context: Any but NMI. May sleep if @gfp allows it.
+ * Return: the block, or NULL.
+ */
+void *poolalloc_alloc(size_t size, gfp_t gfp)
+{
+	struct pa_bins *bins;
+	unsigned int cls;
+	void *p = NULL;
+
+	if (unlikely(size > PA_SMALL_MAX))
+		return pa_alloc_medium(size, gfp);
+	cls = pa_class_small(size);
+	bins = pa_slot_enter();
+	if (likely(bins)) {
+		p = pa_bin_pop(&bins->bin[cls]);
+		pa_slot_leave(bins);
+	}
+	if (unlikely(!p)) {
+		p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
+		if (!p)
+			return NULL;
+	}
+	if (want_init_on_alloc(gfp))
+		pa_zero(p, cls);
+	return p;
+}
+EXPORT_SYMBOL_GPL(poolalloc_alloc);
+
+/**
+ * poolalloc_alloc_node() - allocate memory from a NUMA node
+ * @size: as for poolalloc_alloc()
+ * @gfp: as for poolalloc_alloc()
+ * @node: the node, or NUMA_NO_NODE
+ *
+ * The arenas of a node come from it as long as it has memory; with
+ * __GFP_THISNODE they come from nowhere else.
+ *
+ * Context: Any but NMI. May sleep if @gfp allows it.
+ * Return: the block, or NULL.
+ */
+void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node)
+{
+	unsigned int cls;
+	void *p;
+
+	if (node < 0 || node >= PA_MAX_NODES || !pa_nodes[node] || node == pa_this_node())
+		return poolalloc_alloc(size, gfp);
+	if (size > POOLALLOC_MAX_SIZE)
+		return NULL;
+	cls = pa_class_of(size);
+	p = pa_alloc_out_of_line(cls, node, gfp);
+	if (p && want_init_on_alloc(gfp))
+		pa_zero(p, cls);
+	return p;
+}
+EXPORT_SYMBOL_GPL(poolalloc_alloc_node);
+
+/**
+ * poolalloc_free() - free memory
+ * @p: what an allocating function returned, or NULL
+ *
+ * On any CPU, from any context, also after the CPU that allocated is gone.
+ *
+ * Context: Any but NMI. Does not sleep.
+ */
+void poolalloc_free(const void *p)
+{
+	if (unlikely(!p))
+		return;
+	if (want_init_on_free())
+		memset((void *)p, 0, pa_usable_size(p));
+	pa_free((void *)p);
+}
+EXPORT_SYMBOL_GPL(poolalloc_free);
+
+/**
+ * poolalloc_free_sized() - free memory of a known size
+ * @p: what an allocating function returned, or NULL
+ * @size: the size that was asked for
+ *
+ * The size is a promise that costs nothing to give and lets later versions
+ * check it.
+ *
+ * Context: Any but NMI. Does not sleep.
+ */
+void poolalloc_free_sized(const void *p, size_t size)
+{
+	poolalloc_free(p);
+}
+EXPORT_SYMBOL_GPL(poolalloc_free_sized);
+
+/**
+ * poolalloc_alloc_bulk() - allocate several blocks of one size
+ * @size: as for poolalloc_alloc()
+ * @gfp: as for poolalloc_alloc()
+ * @n: how many
+ * @out: array of @n pointers
+ *
+ * Context: Any but NMI. May sleep if @gfp allows it.
+ * Return: how many blocks there were; as many entries of @out are set.
+ */
+unsigned int poolalloc_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **out)
+{
+	unsigned int cls, i;
+
+	if (size > POOLALLOC_MAX_SIZE)
+		return 0;
+	if (unlikely(gfp & PA_GFP_REFUSED)) {
+		pa_alloc_refused(gfp);
+		return 0;
+	}
+	might_alloc(gfp);
+	cls = pa_class_of(size);
+	n = pa_alloc_bulk(cls, gfp, n, out);
+	if (want_init_on_alloc(gfp))
+		for (i = 0; i < n; i++)
+			pa_zero(out[i], cls);
+	return n;
+}
+EXPORT_SYMBOL_GPL(poolalloc_alloc_bulk);
+
+/**
+ * poolalloc_free_bulk() - free several blocks
+ * @n: how many
+ * @ptrs: blocks of any size; NULL entries are skipped
+ *
+ * Context: Any but NMI. Does not sleep.
+ */
+void poolalloc_free_bulk(unsigned int n, void **ptrs)
+{
+	unsigned int i;
+
+	if (want_init_on_free())
+		for (i = 0; i < n; i++)
+			if (ptrs[i])
+				memset(ptrs[i], 0, pa_usable_size(ptrs[i]));
+	pa_free_bulk(n, ptrs);
+}
+EXPORT_SYMBOL_GPL(poolalloc_free_bulk);
+
+/**
+ * poolalloc_size() - usable bytes of a block
+ * @p: a live block, or NULL
+ *
+ * Context: Any.
+ * Return: the size of the block's class: what was asked for or a little more,
+ * all of which its user may use. 0 for NULL.
+ */
+size_t poolalloc_size(const void *p)
+{
+	return p ? pa_usable_size(p) : 0;
+}
+EXPORT_SYMBOL_GPL(poolalloc_size);
+
+/**
+ * poolalloc_trim() - give memory back to the system
+ *
+ * Flushes this CPU's slot and gives every arena back that holds no live
+ * block, the reserve too. Other CPUs keep what they cache.
+ *
+ * Context: Any but NMI. Does not sleep.
+ * Return: bytes that are free after the next grace period.
+ */
+size_t poolalloc_trim(void)
+{
+	return pa_trim();
+}
+EXPORT_SYMBOL_GPL(poolalloc_trim);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * CPUs: the per-CPU bins, entering the slot, locks.
+ *
+ * A slot is entered by disabling preemption and setting @busy; interrupts
+ * stay enabled. Whoever finds @busy set has interrupted the owner: it does
+ * not touch the slot, frees as a remote freer and allocates from the node's
+ * fallback slot, which has a lock of its own.
+ *
+ * Lock order: a node's fallback_lock, then its lock. Both are raw and taken
+ * with interrupts off, so that no holder is ever interrupted by another
+ * taker; neither is held while memory is mapped.
+ */
+#ifndef PA_CPU_H
+#define PA_CPU_H
+
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/spinlock.h>
+
+struct pa_bins;
+struct pa_node;
+struct pa_slot;
+
+#define PA_CPU_BINS	65
+
+/**
+ * struct pa_cpu - the hot part of a CPU's slot
+ * @slot: as struct pa_bins; never NULL once the module is loaded
+ * @bin: as struct pa_bins
+ * @busy: somebody on this CPU has entered the slot
+ *
+ * Static, not from alloc_percpu(): its address costs no load. 536 of the
+ * 8 KiB that all modules share; the cold part is allocated.
+ */
+struct pa_cpu {
+	struct pa_slot *slot;
+	void *bin[PA_CPU_BINS];
+	u32 busy;
+};
+
+DECLARE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
+
+/*
+ * Context: any but NMI. An interrupt between the test of @busy and its store
+ * is harmless: it leaves the slot before it returns.
+ */
+static __always_inline struct pa_bins *pa_slot_enter(void)
+{
+	struct pa_cpu *cpu;
+
+	preempt_disable();
+	cpu = this_cpu_ptr(&pa_cpu);
+	if (unlikely(READ_ONCE(cpu->busy))) {
+		preempt_enable();
+		return NULL;
+	}
+	WRITE_ONCE(cpu->busy, 1);
+	barrier();
+	return (struct pa_bins *)cpu;
+}
+
+static __always_inline void pa_slot_leave(struct pa_bins *bins)
+{
+	barrier();
+	WRITE_ONCE(((struct pa_cpu *)bins)->busy, 0);
+	preempt_enable();
+}
+
+/**
+ * struct pa_lock - a raw spinlock that keeps its holder's interrupt state
+ * @lock: the lock
+ * @flags: the holder's
+ */
+struct pa_lock {
+	raw_spinlock_t lock;
+	unsigned long flags;
+};
+
+typedef struct pa_lock pa_lock_t;
+
+/* A macro: each caller's locks are a lockdep class of their own. */
+#define pa_lock_init(l)	raw_spin_lock_init(&(l)->lock)
+
+static inline void pa_lock(pa_lock_t *l)
+	__acquires(&l->lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&l->lock, flags);
+	l->flags = flags;
+}
+
+static inline void pa_unlock(pa_lock_t *l)
+	__releases(&l->lock)
+{
+	unsigned long flags = l->flags;
+
+	raw_spin_unlock_irqrestore(&l->lock, flags);
+}
+
+/* Statistics read other CPUs' bins, which stay as long as the module. */
+static inline void pa_bins_lock(void)
+{
+}
+
+static inline void pa_bins_unlock(void)
+{
+}
+
+/* The fallback slot, for interrupts that landed inside a slot operation. */
+bool pa_fallback_enter(struct pa_node *node);
+void pa_fallback_leave(struct pa_node *node);
+
+/* Arenas are mapped with nothing held. */
+static inline bool pa_may_grow(void)
+{
+	return true;
+}
+
+#endif

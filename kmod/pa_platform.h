@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the core and the world it runs in, kernel side.
+ *
+ * common/README.md lists it; userspace/pa_platform.h is the other side. What
+ * is a function here and not inline is what the core's objects leave
+ * undefined.
+ */
+#ifndef PA_PLATFORM_H
+#define PA_PLATFORM_H
+
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/gfp.h>
+#include <linux/numa.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+#include <linux/types.h>
+
+static_assert(BITS_PER_LONG == 64, "masks and links are single 64-bit words");
+
+/*
+ * Words that only their owner writes, but that statistics may read at any
+ * time. Plain accesses compile to the shortest code; KCSAN is told.
+ */
+#ifdef CONFIG_KCSAN
+#define PA_WRITE_OWN(x, v)	WRITE_ONCE(x, v)
+#define PA_DEC_OWN(x)						\
+({								\
+	typeof(&(x)) __own = &(x);				\
+	typeof(x) __left = READ_ONCE(*__own) - 1;		\
+								\
+	WRITE_ONCE(*__own, __left);				\
+	__left == 0;						\
+})
+#define __pa_racy		__no_kcsan noinline
+#else
+#define PA_WRITE_OWN(x, v)	((x) = (v))
+#define PA_DEC_OWN(x)		(--(x) == 0)
+#define __pa_racy
+#endif
+#define __pa_cold		__cold noinline
+
+/* The link in a free block's first word. */
+static __always_inline void pa_store_link(void *block, void *next)
+{
+	*(void **)block = next;
+}
+
+static __always_inline void *pa_load_link(const void *block)
+{
+	return *(void *const *)block;
+}
+
+/* The same while the block's owner may be writing to it. */
+static __always_inline void *pa_peek_link(const void *block)
+{
+	return READ_ONCE(*(void *const *)block);
+}
+
+/*
+ * Lists with push and take-all only: no single pop, hence no ABA. An llist
+ * would do, but for pa_stack_put_back().
+ */
+struct pa_qnode {
+	struct pa_qnode *next;
+};
+
+struct pa_stack {
+	struct pa_qnode *head;
+};
+
+static inline bool pa_stack_empty(const struct pa_stack *s)
+{
+	return !READ_ONCE(s->head);
+}
+
+static inline void pa_stack_push(struct pa_stack *s, struct pa_qnode *q)
+{
+	struct pa_qnode *head = READ_ONCE(s->head);
+
+	do {
+		q->next = head;
+	} while (!try_cmpxchg(&s->head, &head, q));
+}
+
+static inline struct pa_qnode *pa_stack_take(struct pa_stack *s)
+{
+	if (pa_stack_empty(s))
+		return NULL;
+	return xchg(&s->head, NULL);
+}
+
+/* Puts a whole list back if nobody has pushed meanwhile. */
+static inline bool pa_stack_put_back(struct pa_stack *s, struct pa_qnode *list)
+{
+	struct pa_qnode *none = NULL;
+
+	return try_cmpxchg(&s->head, &none, list);
+}
+
+/* What an allocation may do to get memory. */
+typedef gfp_t pa_gfp_t;
+
+/* The core keeps a node's number in one byte; nodes beyond share node 0. */
+#define PA_MAX_NODES	(MAX_NUMNODES < 256 ? MAX_NUMNODES : 256)
+
+static inline unsigned int pa_node_number(int nid)
+{
+	return nid < PA_MAX_NODES ? nid : 0;
+}
+
+static inline unsigned int pa_this_node(void)
+{
+	return pa_node_number(numa_mem_id());
+}
+
+#include "pa_cpu.h"
+
+/* Memory of arenas. */
+struct pa_arena;
+void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh);
+void pa_arena_unmap(struct pa_arena *arena);
+
+static inline void pa_idle(unsigned int nid)
+{
+}
+
+static inline void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp)
+{
+	return NULL;
+}
+
+/* Reports. */
+struct pa_slot;
+void pa_corrupt(const char *why, const void *p);
+const char *pa_slot_name(const struct pa_slot *slot);
+
+/* Between two arenas of a walk; walks run in task context only. */
+static inline void pa_breathe(void)
+{
+	cond_resched();
+}
+
+/* Events on slow paths. */
+#define pa_trace_refill(cls)	((void)(cls))
+#define pa_trace_drain(cls)	((void)(cls))
+#define pa_trace_adopt(cls)	((void)(cls))
+#define pa_trace_failure(cls)	((void)(cls))
+
+#endif
