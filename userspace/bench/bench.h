@@ -61,6 +61,9 @@ void *bench_memory(size_t bytes);
 /* Ends the process with one line on stderr. */
 void bench_die(const char *what) __attribute__((noreturn, cold));
 
+/* Returns @p: stands for a call of the allocator when calls=0. */
+void *bench_nothing(void *p);
+
 /* Starts @n threads of @fn, the i-th with &args[i * stride], and joins them. */
 void bench_threads(long n, void *(*fn)(void *), void *args, size_t stride);
 

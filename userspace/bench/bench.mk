@@ -12,7 +12,7 @@ BENCH_CFLAGS = -O2 -g -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-fre
 	       -fno-builtin-calloc -fno-builtin-realloc -std=gnu11
 BENCH_WORKLOADS := main pair batch random server remote churn bursty sharing fill replay constant
 BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c)
-BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure
+BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure $(BENCH_OUT)/steps
 PEERS ?=
 
 # The library's own targets and products; the modern geometry is built apart.
@@ -32,7 +32,7 @@ $(BENCH_OUT)/pabench-native: $(BENCH_SRC) $(BENCH_DIR)/bench.h $(BENCH_USERSPACE
 $(BENCH_OUT)/floor.so: $(BENCH_DIR)/floor.c | $(BENCH_OUT)
 	$(CC) $(BENCH_CFLAGS) -fPIC -shared -o $@ $<
 
-$(BENCH_OUT)/measure: $(BENCH_DIR)/measure.c | $(BENCH_OUT)
+$(BENCH_OUT)/measure $(BENCH_OUT)/steps: $(BENCH_OUT)/%: $(BENCH_DIR)/%.c | $(BENCH_OUT)
 	$(CC) $(BENCH_CFLAGS) -static -o $@ $<
 
 .PHONY: bench bench-quick bench-tools

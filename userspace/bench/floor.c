@@ -15,7 +15,7 @@
 
 #define SMALL		1024
 #define SMALL_CLASSES	(SMALL / 16 + 1)
-#define RESERVE		(1UL << 36)
+#define RESERVE		(1UL << 34)
 #define CLASS_OF(p)	(((size_t *)(p))[-1])
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

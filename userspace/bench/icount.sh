@@ -14,6 +14,7 @@ command -v valgrind >/dev/null || {
 	exit 1
 }
 short=50000 long=250000
+step_short=500 step_long=2500
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -24,6 +25,14 @@ count() {
 	env LD_PRELOAD="$so" valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 		"$out/pabench" "$@" 2>"$tmp/log" >/dev/null || { echo -; return; }
 	sed -n 's/.*Collected : //p' "$tmp/log"
+}
+
+# stepped SO WORKLOAD... : the same by single-stepping, for what valgrind cannot run
+stepped() {
+	so=$1
+	shift
+	PRELOAD="$so" "$out/steps" "$tmp/steps" "$out/pabench" "$@" >/dev/null 2>&1 &&
+		cat "$tmp/steps" || echo -
 }
 
 # misses SO WORKLOAD... : D1 and LL data misses (fixed caches, so it repeats)
@@ -41,10 +50,18 @@ misses() {
 per_op() {
 	so=$1 calls=$2
 	shift 2
+	passes=1
+	[ "$1" = random ] && passes=2	# its warm-up does as many operations again
 	a=$(count "$so" "$@" calls="$calls" ops=$short)
 	b=$(count "$so" "$@" calls="$calls" ops=$long)
+	n=$(((long - short) * passes))
+	case $a$b in *-*)
+		a=$(stepped "$so" "$@" calls="$calls" ops=$step_short)
+		b=$(stepped "$so" "$@" calls="$calls" ops=$step_long)
+		n=$((step_long - step_short))
+	esac
 	case $a$b in *-*) echo -; return ;; esac
-	echo "$a $b" | awk -v n=$((long - short)) '{printf "%.1f", ($2 - $1) / n}'
+	echo "$a $b" | awk -v n=$n '{printf "%.1f", ($2 - $1) / n}'
 }
 
 row() {
@@ -55,9 +72,9 @@ row() {
 	m2=$(misses "$2" random live=20000 ops=$long)
 	echo "$name $pair $rand $m1 $m2" | awk -v p="$pair0" -v r="$rand0" -v n=$((long - short)) '
 		$2 == "-" {printf "%-28s did not run\n", $1; next}
-		# random does its operations twice, warm-up and measured
-		{printf "%-28s %8.1f %8.1f %10.2f %8.2f\n", $1, $2 - p, ($3 - r) / 2,
-			($6 - $4) / n / 2, ($7 - $5) / n / 2}'
+		{printf "%-28s %8.1f %8.1f", $1, $2 - p, $3 - r}
+		$4 == "-" {print "  (no misses: valgrind cannot run it)"; next}
+		{printf " %10.2f %8.2f\n", ($6 - $4) / n / 2, ($7 - $5) / n / 2}'
 }
 
 pair0=$(per_op "" 0 pair size=64)
@@ -69,6 +86,8 @@ for so in "$@"; do
 	case $so in
 	glibc) row glibc "" ;;
 	floor) row floor "$out/floor.so" ;;
-	*) row "$so" "$(readlink -f "$so")" ;;
+	*)
+		[ -f "$so" ] || { echo "icount.sh: $so: no such file" >&2; exit 1; }
+		row "$so" "$(readlink -f "$so")" ;;
 	esac
 done

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,6 +46,12 @@ void bench_die(const char *what)
 	_exit(1);
 }
 
+__attribute__((noinline)) void *bench_nothing(void *p)
+{
+	bench_use(p);
+	return p;
+}
+
 static uint64_t now(clockid_t clock)
 {
 	struct timespec t;
@@ -53,14 +60,23 @@ static uint64_t now(clockid_t clock)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/* Tells `steps` that what is measured begins or ends here. */
+static void mark(void)
+{
+	if (getenv("BENCH_STEPS"))
+		raise(SIGUSR1);
+}
+
 void bench_start(void)
 {
+	mark();
 	started.wall = now(CLOCK_MONOTONIC);
 	started.cpu = now(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void bench_stop(uint64_t ops)
 {
+	mark();
 	elapsed.cpu = now(CLOCK_PROCESS_CPUTIME_ID) - started.cpu;
 	elapsed.wall = now(CLOCK_MONOTONIC) - started.wall;
 	operations = ops;

@@ -16,12 +16,14 @@ static void pair_loop(size_t size, long ops, bool calls)
 	long i;
 
 	for (i = 0; i < ops; i++) {
-		char *p = calls ? bench_malloc(size) : nothing;
+		char *p = calls ? bench_malloc(size) : bench_nothing(nothing);
 
 		bench_use(p);
 		*(volatile char *)p = 1;
 		if (calls)
 			bench_free(p);
+		else
+			bench_nothing(p);
 	}
 }
 

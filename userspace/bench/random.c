@@ -53,6 +53,9 @@ static void *random_replace(void *arg)
 		if (calls) {
 			bench_free(p);
 			p = bench_malloc(size);
+		} else {
+			bench_nothing(p);
+			p = bench_nothing(p);
 		}
 		bench_use((void *)size);
 		if (touch)
