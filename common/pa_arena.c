@@ -252,7 +252,7 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
 		return false;
 	if (fresh)
 		memset(arena, 0, PA_DESC_BYTES);
-	atomic64_set(&arena->free, (s64)(PA_ALL_POOLS << 1));
+	atomic64_set(&arena->free, (s64)PA_ALL_POOLS);
 	atomic64_set(&arena->dirty, 0);
 	atomic64_set(&arena->aged, 0);
 	arena->nid = (u8)node->nid;
