@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Every function: sizes, contexts, flags; memory that fails to come.
+# guest: smp=2 mem=1G timeout=900
+. ./common
+
+load && load_test
+scenario api
+accounted 0 "after api"
+scenario contexts
+accounted 0 "after contexts"
+scenario hold 20
+accounted "$((20 * 26 * $(nproc)))" "holding blocks"
+scenario release
+accounted 0 "after release"
+
+# An error path at every arena that the scenario asks for.
+n=0
+failed=1
+while [ "$failed" != 0 ] && [ $n -lt 200 ]; do
+	n=$((n + 1))
+	echo $n >$PARAMS/fail_nth
+	echo fail >$TEST
+	failed=$(sed -n 's/^# failed //p' $TEST)
+	if grep -q '^not ok' $TEST || [ "$(value live_blocks)" != 0 ] ||
+	   ! grep -q '^identity .* ok$' $PROC; then
+		echo "# when arena $n fails:"
+		sed 's/^/#  /' $TEST $PROC
+		n=0
+		break
+	fi
+done
+echo 0 >$PARAMS/fail_nth
+[ $n -gt 3 ] && [ "$failed" = 0 ]
+result $? "each of the first $((n - 1)) arenas failed once, nothing leaked"
+unload
+
+load max_arenas=4 && load_test
+scenario exhaust 64
+scenario exhaust 512
+scenario exhaust 32768
+at_most "max_arenas=4 was a limit" "$(peak arenas)" 4
+accounted 0 "after exhaustion"
+check "unloads" unload
+finish

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# CPUs that free each other's blocks, interrupts that land inside, hotplug.
+# guest: smp=2 mem=1G timeout=1200
+. ./common
+
+load reserve=0 && load_test
+scenario threads
+accounted 0 "after threads"
+
+scenario storm
+accounted 0 "after the storm"
+inside=$(sed -n 's/^slot .* \([0-9]*\) *[0-9]* *[0-9]* *[0-9]* fallback0.*/\1/p' $PROC)
+[ "${inside:-0}" -gt 0 ]
+result $? "interrupts landed inside an allocation and refilled ${inside:-0} times elsewhere"
+
+scenario deferred
+accounted 0 "after deferred frees"
+unload
+
+# 200 000 blocks of 64 bytes go from one CPU to the other, 512 at a time.
+load reserve=0 && load_test
+scenario pipe
+at_most "a pipe between two CPUs runs in constant memory" "$(peak arenas)" 2
+accounted 0 "after the pipe"
+unload
+
+# 50 000 blocks of 64 bytes are 13 arenas.
+load reserve=0 && load_test
+scenario idle-class
+at_most "a class that its CPU allocates no more goes back" "$(value arenas)" 2
+accounted 0 "after the idle class"
+unload
+
+# Readers of the report beside all of that.
+load && load_test
+scenario start
+i=0
+bad=0
+while [ $i -lt 300 ]; do
+	cat $PROC >/tmp/report || bad=$((bad + 1))
+	[ "$(grep -c '^identity ' /tmp/report)" = 1 ] || bad=$((bad + 1))
+	i=$((i + 1))
+done
+is "300 reports under load, all complete" $bad 0
+scenario stop
+accounted 0 "after reading under load"
+unload
+
+# Unloading right behind a storm of deferred frees.
+log_start
+for i in 1 2 3 4 5; do
+	load && load_test && echo "deferred-storm 5000" >$TEST && unload || break
+done
+is "unloads while frees are deferred" $? 0
+log_has "leak:"
+is "nothing leaked" $? 1
+finish
