@@ -144,8 +144,8 @@ static inline int tap_finish(void)
 }
 
 /*
- * Under valgrind or a sanitizer everything takes 5 to 50 times as long: TEST_SCALE in the environment
- * is the divisor that the runner gives for the variant. Never below @least.
+ * Under valgrind or a sanitizer everything takes 5 to 50 times as long: TEST_SCALE in the
+ * environment is the divisor that the runner gives for the variant. Never below @least.
  */
 static inline TAP_UNUSED size_t tap_scaled(size_t n, size_t least)
 {

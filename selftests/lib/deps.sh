@@ -15,7 +15,7 @@ packages_of() {
 		echo "$(packages_of module)" qemu-system-x86 busybox-static cpio dash ;;
 	check)	# everything that make check calls
 		echo "$(packages_of build)" "$(packages_of kernel)" valgrind spin sparse shellcheck \
-			perl python3 git gdb libclang-rt-14-dev binutils util-linux procps ;;
+			perl python3 git gdb libclang-rt-14-dev binutils rsync util-linux procps ;;
 	demo)	# the recorded programs
 		echo "$(packages_of build)" "$(packages_of kernel)" python3 sqlite3 ;;
 	debug-kernel)	# kernels built from Debian's linux-source packages

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# The harness itself: that it counts right, and that it sees what it is there to see.
+# test-kselftest: yes
+set -u
+. "$(dirname "$0")/lib/common.sh"
+. "$LIB_DIR/tap.sh"
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# counts STATUS 'P F S': standard input is a program's output, of which these are the counts.
+counts() {
+	local got
+
+	got=$(awk -v name=t -v status="$1" -f "$LIB_DIR/tapcount.awk" /dev/stdin | head -n 1)
+	[ "$got" = "$2" ] || { echo "counted '$got', should be '$2'"; return 1; }
+}
+
+case_flat() { printf '1..3\nok 1 a\nnot ok 2 b\nok 3 c # SKIP none\n' | counts 1 "1 1 1"; }
+case_silent_pass() { counts 0 "1 0 0" </dev/null; }
+case_silent_skip() { counts 4 "0 0 1" </dev/null; }
+case_silent_fail() { counts 3 "0 1 0" </dev/null; }
+case_status() { printf '1..1\nok 1 a\n' | counts 139 "1 1 0"; }
+case_short() { printf '1..2\nok 1 a\n' | counts 0 "1 1 0"; }
+case_all_skipped() { printf '1..0 # SKIP no such thing\n' | counts 4 "0 0 1"; }
+case_bail() { printf '1..1\nok 1 a\nBail out! gone\n' | counts 1 "1 1 0"; }
+case_nested() {
+	printf '1..2\n  1..2\n  ok 1 x\n  not ok 2 y\nnot ok 1 p\nok 2 q\n' | counts 1 "2 1 0"
+}
+case_nested_parent_fails() { printf '1..1\n  1..1\n  ok 1 x\nnot ok 1 p\n' | counts 1 "1 1 0"; }
+
+# A console as init.sh leaves it, with these lines while "one" runs.
+console() {
+	printf '[    1.0] WARNING: before our time\n[    2.0] guest: up 6.1\n[    2.1] guest: begin one\n'
+	printf '[    3.0] %s\n' "$@"
+	printf '[    4.0] guest: end one 0\n[    4.1] guest: done\n'
+}
+seen() { [ -n "$(console "$@" | awk -f "$LIB_DIR/console_reports.awk" /dev/stdin)" ]; }
+unseen() { ! seen "$@"; }
+allowed() {
+	local regex=$1
+
+	shift
+	[ -z "$(console "$@" | awk -v allow="$regex" -f "$LIB_DIR/console_reports.awk" /dev/stdin)" ]
+}
+refused() { ! allowed "$@"; }
+warn=("------------[ cut here ]------------" "WARNING: CPU: 0 PID: 1 at kmod/x.c:3 f+0x1" "Call Trace:"
+	" <TASK>" " f+0x1" " </TASK>" "---[ end trace 0000000000000000 ]---")
+
+list() { printf '%s\t%s\t%s\n' "$@" >"$work/list"; }
+runner() { POOLALLOC_BUILD=$work "$SELFTESTS_DIR/run.sh" -j 2 "$work/list" >"$work/out" 2>&1; }
+last_line_is() { [ "$(tail -n 1 "$work/out")" = "$1" ] || { cat "$work/out"; return 1; }; }
+
+runner_passes() {
+	list a 60 'echo "ok 1 x"' b 60 'exit 4' c 60 true
+	runner && last_line_is "2 passed, 0 failed, 1 skipped"
+}
+runner_fails() {
+	list a 60 'echo "ok 1 x"' b 60 'echo why it broke; exit 1'
+	! runner && last_line_is "1 passed, 1 failed, 0 skipped" && grep -q 'why it broke' "$work/out"
+}
+runner_times_out() {
+	list a 1 'sleep 60' b 60 true
+	! runner && last_line_is "1 passed, 1 failed, 0 skipped"
+}
+runner_wants_a_test() { : >"$work/list"; ! runner; }
+
+tap_start
+for name in flat silent_pass silent_skip silent_fail status short all_skipped bail nested \
+	nested_parent_fails; do
+	tap_run "count: $name" "case_$name"
+done
+tap_run "console: a WARN is seen" seen "${warn[@]}"
+tap_run "console: an allowed WARN is not" allowed 'x\.c:3' "${warn[@]}"
+tap_run "console: allowing one does not allow the next" refused 'x\.c:3' "${warn[@]}" "BUG: other"
+tap_run "console: an oops" seen "BUG: kernel NULL pointer dereference, address: 8"
+tap_run "console: lockdep" seen "WARNING: possible circular locking dependency detected"
+tap_run "console: KASAN" seen "BUG: KASAN: slab-use-after-free in f+0x1"
+tap_run "console: RCU stall" seen "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"
+tap_run "console: a trace alone" seen "Call Trace:"
+tap_run "console: a sleeping function" seen "BUG: sleeping function called from invalid context at x"
+tap_run "console: ordinary lines" unseen "poolalloc: loaded" \
+	"poolalloc: loading out-of-tree module taints kernel."
+tap_run "runner: passes and skips" runner_passes
+tap_run "runner: a failure, with its output" runner_fails
+tap_run "runner: a timeout" runner_times_out
+tap_run "runner: nothing to run is an error" runner_wants_a_test
+tap_finish
