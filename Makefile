@@ -23,7 +23,7 @@ SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DES
 .DEFAULT_GOAL := all
 .PHONY: all userspace module check check-matrix demo clean help
 
-all: userspace ## the library, its tools, and ./poolalloc.ko when there are kernel headers
+all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
 	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \
 		$(MAKE) --no-print-directory module; \
 	else \

@@ -121,8 +121,7 @@ module_is_clean() {
 
 	"$LIB_DIR/kmod.sh" --kernel "$version" --geometry "$geometry" --out "$out" --tests W=1 C=2 \
 		CF="-Wsparse-error" >"$work/log" 2>&1 || { cat "$work/log"; return 1; }
-	nothing grep -hE -A4 'warning:|WARNING:|error:' "$out/build.log" \
-		$(ls "$out/selftests/modules/build.log" 2>/dev/null)
+	nothing grep -rhE -A4 --include=build.log 'warning:|WARNING:|error:' "$out"
 }
 
 library_is_clean() {
