@@ -21,7 +21,7 @@ LIB := selftests/lib
 SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
-.PHONY: all userspace module check check-matrix demo clean help
+.PHONY: all userspace module check check-matrix demo clean distclean help
 
 all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
 	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \

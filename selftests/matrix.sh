@@ -24,7 +24,7 @@ for kernel; do
 		failures=1
 		printf '%s\n' "$counts" | sed '1d; s/^/# /'
 		echo "# output, from $log:"
-		tail -n 200 "$log" | sed 's/^/#   /'
+		tail -n 600 "$log" | sed 's/^/#   /'
 	}
 	printf '%-12s %-28s %8s %8s %8s\n' "$kernel" "$KVER" "$passed" "$failed" "$skipped" >>"$table"
 done

@@ -58,7 +58,7 @@ report() {
 		echo "not ok $1 ($2 s)"
 		printf '%s\n' "$counts" | sed '1d; s/^/# /'
 		echo "# output of $name, from $log:"
-		tail -n 200 "$log" | sed 's/^/#   /'
+		tail -n 600 "$log" | sed 's/^/#   /'
 	elif [ "$passed" = 0 ]; then
 		echo "ok $1 ($2 s) # SKIP"
 		printf '%s\n' "$counts" | sed '1d; s/^/# /'
