@@ -3,6 +3,7 @@
  * The slots of the CPUs, the nodes with their fallback slots, CPU hotplug.
  */
 #include <linux/cpuhotplug.h>
+#include <linux/kernel.h>
 #include <linux/slab.h>
 
 #include "pa_kmod.h"
@@ -31,7 +32,7 @@ struct pa_knode {
 
 DEFINE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
 
-static_assert(PA_CPU_BINS == PA_SMALL_CLASSES + 1);
+static_assert(ARRAY_SIZE(((struct pa_bins *)0)->bin) == PA_CPU_BINS);
 static_assert(offsetof(struct pa_cpu, slot) == offsetof(struct pa_bins, slot));
 static_assert(offsetof(struct pa_cpu, bin) == offsetof(struct pa_bins, bin));
 

@@ -32,15 +32,16 @@ static_assert(BITS_PER_LONG == 64, "masks and links are single 64-bit words");
  * time. Plain accesses compile to the shortest code; KCSAN is told.
  */
 #ifdef CONFIG_KCSAN
+static __always_inline bool pa_dec_marked(u32 *x)
+{
+	u32 left = READ_ONCE(*x) - 1;
+
+	WRITE_ONCE(*x, left);
+	return !left;
+}
+
 #define PA_WRITE_OWN(x, v)	WRITE_ONCE(x, v)
-#define PA_DEC_OWN(x)						\
-({								\
-	typeof(&(x)) __own = &(x);				\
-	typeof(x) __left = READ_ONCE(*__own) - 1;		\
-								\
-	WRITE_ONCE(*__own, __left);				\
-	__left == 0;						\
-})
+#define PA_DEC_OWN(x)		pa_dec_marked(&(x))
 #define __pa_racy		__no_kcsan noinline
 #else
 #define PA_WRITE_OWN(x, v)	((x) = (v))

@@ -9,7 +9,7 @@ accounted 0 "after threads"
 
 scenario storm
 accounted 0 "after the storm"
-inside=$(sed -n 's/^slot .* \([0-9]*\) *[0-9]* *[0-9]* *[0-9]* fallback0.*/\1/p' $PROC)
+inside=$(awk '$1 == "slot" && $NF == "fallback0" { print $5 }' $PROC)
 [ "${inside:-0}" -gt 0 ]
 result $? "interrupts landed inside an allocation and refilled ${inside:-0} times elsewhere"
 

@@ -118,11 +118,11 @@ static void nodes(void)
 	test_ok(true, "node numbers, real or not");
 }
 
-static void flags(void)
+static void refused_flags(void)
 {
 	test_check(!poolalloc_alloc(8000, GFP_KERNEL | __GFP_NOFAIL));
 	test_check(!poolalloc_alloc(8000, GFP_KERNEL | GFP_DMA));
-	test_ok(true, "flags that are refused");
+	test_ok(true, "gfp bits that no block can give");
 }
 
 void test_api(unsigned long arg)
@@ -130,7 +130,7 @@ void test_api(unsigned long arg)
 	every_size();
 	bulk();
 	nodes();
-	flags();
+	refused_flags();
 	poolalloc_trim();
 }
 

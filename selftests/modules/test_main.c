@@ -24,6 +24,7 @@ const u16 test_sizes[] = {
 	300, 384, 488, 504, 511, 512, 513, 576, 577, 700, 1000, 1024, 1025, 1500, 2048, 3000,
 	4095, 4096, 4097, 6000, 8192, 10000, 16384, 20000, 32767, 32768,
 };
+
 const unsigned int test_nsizes = ARRAY_SIZE(test_sizes);
 
 static const struct scenario {

@@ -9,15 +9,19 @@
 #ifndef _LINUX_POOLALLOC_H
 #define _LINUX_POOLALLOC_H
 
+#include <linux/compiler.h>
 #include <linux/gfp.h>
 #include <linux/types.h>
 
 /* Larger requests return NULL. */
 #define POOLALLOC_MAX_SIZE	32768
 
-void *poolalloc_alloc(size_t size, gfp_t gfp) __alloc_size(1);
-void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node)
-	__alloc_size(1);
+/*
+ * No __alloc_size: FORTIFY_SOURCE would take the part of a block beyond the
+ * requested size, which its user may use (poolalloc_size()), for an overflow.
+ */
+void *poolalloc_alloc(size_t size, gfp_t gfp) __malloc;
+void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node) __malloc;
 void poolalloc_free(const void *p);
 void poolalloc_free_sized(const void *p, size_t size);
 void poolalloc_free_rcu(void *p);
