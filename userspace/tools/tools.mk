@@ -20,7 +20,7 @@ TOOLS_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror \
 TOOLS_LDLIBS = $(TOOLS_LIB) -lurcu-bp -lurcu-common -pthread
 
 TOOLS_OBJS := $(addprefix $(TOOLS_BUILD)/,poolalloc-trace.o cmd_record.o cmd_info.o cmd_replay.o \
-	merge.o trace_encode.o trace_decode.o trace_replay.o)
+	merge.o trace_encode.o trace_decode.o trace_replay.o replay_threads.o)
 
 .PHONY: tools tools-clean
 tools: $(TOOLS)
