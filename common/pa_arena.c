@@ -264,6 +264,7 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
 	arena->all_prev = NULL;
 	head = rcu_dereference_protected(node->all, true);
 	rcu_assign_pointer(arena->all_next, head);
+	/* Who can pin it finds it whole. Pairs with the cmpxchg in pa_arena_pin(). */
 	smp_store_release(&arena->pins, 0);
 	if (head)
 		head->all_prev = arena;

@@ -134,6 +134,7 @@ static void pa_report_slots(struct pa_out *o)
 
 	pa_put(o, "# slot id pools cached refills carves drains adoptions owner");
 	pa_end_line(o);
+	/* Pairs with the cmpxchg in pa_slot_register(). */
 	for (slot = smp_load_acquire(&pa_slots); slot; slot = slot->next_slot)
 		if (!READ_ONCE(slot->dead) || READ_ONCE(slot->refills))
 			pa_report_slot(o, slot);

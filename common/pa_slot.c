@@ -144,6 +144,7 @@ static void pa_shared_push(struct pa_pool *pool)
  */
 static bool pa_pool_post(struct pa_pool *pool, struct pa_slot **dead)
 {
+	/* NULL: what the owner did to the pool is done. Pairs with pa_pool_let_go(). */
 	struct pa_slot *owner = smp_load_acquire(&pool->owner);
 
 	if (owner && READ_ONCE(owner->dead) == PA_SLOT_ABANDONED) {
@@ -159,6 +160,7 @@ static bool pa_pool_post(struct pa_pool *pool, struct pa_slot **dead)
 		return false;
 	}
 	pa_stack_push(&owner->inbox, &pool->qlink);
+	/* The push before the look at @dead. Pairs with pa_slot_stop(). */
 	smp_mb();
 	*dead = owner;
 	return READ_ONCE(owner->dead);
@@ -288,6 +290,7 @@ void pa_free_remote(struct pa_slot *slot, struct pa_pool *pool, void *p)
 {
 	if (!pa_remote_push(pool, p))
 		return;
+	/* NULL: the pool is the caller's to adopt. Pairs with pa_pool_let_go(). */
 	if (!slot || smp_load_acquire(&pool->owner)) {
 		pa_pool_enqueue(pool);
 		return;
@@ -308,6 +311,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	pool->left = 0;
 	pool->cls = (u8)cls;
 	WRITE_ONCE(pool->capacity, pa_class[cls].capacity);
+	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
 	WRITE_ONCE(pool->owner, slot);
 	slot->pools += pool->npools;
@@ -468,6 +472,7 @@ static void pa_pool_let_go(struct pa_slot *slot, struct pa_pool *pool)
 	slot->pools -= pool->npools;
 	WRITE_ONCE(pool->state, PA_POOL_LOOSE);
 	mine = room && pa_remote_queue(pool);
+	/* The owner's last word. Pairs with pa_pool_post() and pa_free_remote(). */
 	smp_store_release(&pool->owner, NULL);
 	if (mine)
 		pa_shared_push(pool);
@@ -514,7 +519,9 @@ void pa_slot_stop(struct pa_slot *slot)
 	pa_bins_lock();
 	WRITE_ONCE(slot->bins, NULL);
 	pa_bins_unlock();
+	/* No pool has this owner any more when it reads as dead. */
 	smp_store_release(&slot->dead, PA_SLOT_STOPPED);
+	/* @dead before the last look. Pairs with pa_pool_post(). */
 	smp_mb();
 	pa_inbox_pass_on(slot);
 }
@@ -576,6 +583,7 @@ void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *b
 	slot->node = node;
 	bins->slot = slot;
 	WRITE_ONCE(slot->bins, bins);
+	/* A freer that sees it alive finds it whole. Pairs with pa_pool_post(). */
 	smp_store_release(&slot->dead, 0);
 }
 

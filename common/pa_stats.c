@@ -79,6 +79,7 @@ static struct pa_pool *pa_next_pool(struct pa_arena *arena, unsigned int *index,
 		struct pa_pool *pool = pa_arena_desc(arena, *index);
 		unsigned int npools;
 
+		/* The class and size of what it says. Pairs with pa_pool_new(). */
 		*state = smp_load_acquire(&pool->state);
 		npools = READ_ONCE(pool->npools);
 		if (*state != PA_POOL_FREE && npools &&
