@@ -77,12 +77,10 @@ struct pa_lock {
 	unsigned long flags;
 };
 
-typedef struct pa_lock pa_lock_t;
-
 /* A macro: each caller's locks are a lockdep class of their own. */
 #define pa_lock_init(l)	raw_spin_lock_init(&(l)->lock)
 
-static inline void pa_lock(pa_lock_t *l)
+static inline void pa_lock(struct pa_lock *l)
 	__acquires(&l->lock)
 {
 	unsigned long flags;
@@ -91,7 +89,7 @@ static inline void pa_lock(pa_lock_t *l)
 	l->flags = flags;
 }
 
-static inline void pa_unlock(pa_lock_t *l)
+static inline void pa_unlock(struct pa_lock *l)
 	__releases(&l->lock)
 {
 	unsigned long flags = l->flags;

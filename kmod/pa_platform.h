@@ -126,6 +126,8 @@ static inline unsigned int pa_this_node(void)
 
 #include "pa_cpu.h"
 
+typedef struct pa_lock pa_lock_t;
+
 /* Memory of arenas. */
 struct pa_arena;
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh);
