@@ -289,7 +289,7 @@ static const struct proc_ops control_ops = {
 	.proc_lseek	= noop_llseek,
 };
 
-static void status_print(void *ctx, const char *fmt, ...)
+static void __printf(2, 3) status_print(void *ctx, const char *fmt, ...)
 {
 	va_list args;
 
