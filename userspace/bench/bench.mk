@@ -37,3 +37,15 @@ $(BENCH_OUT)/measure $(BENCH_OUT)/steps: $(BENCH_OUT)/%: $(BENCH_DIR)/%.c | $(BE
 
 .PHONY: bench bench-quick bench-tools
 bench-tools: $(BENCH_TOOLS)
+
+# The library in both geometries, and the workloads linked with it, when it can be built.
+BENCH_MODERN_SO ?= $(wildcard $(BENCH_OUT)/../modern/libpoolalloc-malloc.so)
+BENCH_NATIVE = $(if $(wildcard $(BENCH_USERSPACE)/libpoolalloc.a),$(BENCH_OUT)/pabench-native)
+BENCH_RUN = BENCH_OUT=$(BENCH_OUT) BENCH_MODERN_SO=$(BENCH_MODERN_SO) \
+	    python3 -B $(BENCH_DIR)/run.py --peers '$(PEERS)' $(BENCH_FLAGS)
+
+bench: bench-tools $(BENCH_NATIVE)
+	$(BENCH_RUN)
+
+bench-quick: bench-tools $(BENCH_NATIVE)
+	$(BENCH_RUN) --quick

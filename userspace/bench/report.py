@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""Tables, CSV and plots from the samples."""
+
+import csv
+import os
+import shutil
+import subprocess
+
+import stats
+
+OURS = ("poolalloc", "pa-modern")
+NOT_PEERS = OURS + ("floor",)
+
+
+class Section:
+    """One table: workloads down, allocators across."""
+
+    def __init__(self, title, unit, rounds, workloads, peers, baseline="glibc", scale=1.0):
+        self.title, self.unit, self.rounds = title, unit, rounds
+        self.workloads, self.peers, self.baseline = list(workloads), list(peers), baseline
+        self.scale = scale
+
+    def figures(self, workload, peer, field="cpu"):
+        return self.rounds.figures(workload, peer, field)
+
+    def rivals(self):
+        return [p for p in self.peers if p not in NOT_PEERS]
+
+    def best(self, workload, field="cpu"):
+        """The peer with the lowest median; ours and the floor do not count."""
+        there = [p for p in self.rivals() if self.figures(workload, p)]
+        return min(there, key=lambda p: stats.median(self.figures(workload, p, field)),
+                   default=None)
+
+    def verdict(self, workload, mine):
+        """How `mine` stands against the best peer, in words."""
+        best = self.best(workload)
+        a, b = self.figures(workload, mine), self.figures(workload, best)
+        if not a or not b:
+            return "-"
+        how = "tie" if stats.tied(a, b) else "ahead" if stats.ratio(a, b) < 1 else "behind"
+        return f"{stats.ratio(a, b):.2f} {how} ({best})"
+
+    def common(self):
+        """Workloads that every peer but the floor finished: what a mean may be taken of."""
+        need = [p for p in self.peers if p != "floor"]
+        return [w for w in self.workloads if all(self.figures(w, p) for p in need)]
+
+    def mean(self, peer, field):
+        ws = [w for w in self.common() if self.figures(w, peer)]
+        if not ws or len(ws) < len(self.common()):
+            return None
+        return stats.geomean([stats.ratio(self.figures(w, peer, field),
+                                          self.figures(w, self.baseline, field)) for w in ws])
+
+
+def text_table(section, field="cpu"):
+    """Lines of a table; the best peer's figure of a row is marked with *."""
+    memory = field in ("peak", "final")
+    unit = "KiB" if memory else section.unit
+    what = {"cpu": "CPU time", "wall": "wall time", "peak": "peak resident memory",
+            "final": "final resident memory"}[field]
+    yield f"{section.title}: {what}, {unit}, median; * = best peer; last column: spread of CPU time"
+    yield f"{'':24}" + "".join(f"{p[:10]:>11}" for p in section.peers) + f"{'spread':>8}"
+    for w in section.workloads:
+        row, spreads = f"{w[:24]:24}", []
+        best = section.best(w, field)
+        for p in section.peers:
+            f = section.figures(w, p, field)
+            if not f:
+                row += f"{'-':>11}"
+                continue
+            spreads.append(stats.spread(section.figures(w, p)))
+            value = stats.median(f) / (1 if memory else section.scale)
+            mark = "*" if p == best else " "
+            row += f"{value:>10.{0 if memory else 2 if value < 100 else 0}f}{mark}"
+        yield row + (f"{100 * stats.median(spreads):7.1f}%" if spreads else "")
+    row = f"{'mean / ' + section.baseline:24}"
+    for p in section.peers:
+        m = section.mean(p, field)
+        row += f"{m:>10.3f} " if m else f"{'-':>11}"
+    yield row
+    yield ""
+
+
+def verdict_table(section):
+    ours = [p for p in OURS if p in section.peers]
+    if not ours:
+        return
+    yield f"{section.title}: ours relative to the best peer (CPU time, within rounds)"
+    for w in section.workloads:
+        yield f"{w[:24]:24}" + "".join(f"{p}: {section.verdict(w, p):32}" for p in ours)
+    for p in ours:
+        words = [section.verdict(w, p) for w in section.workloads]
+        n = {k: sum(k in v for v in words) for k in ("ahead", "tie", "behind")}
+        yield f"{p}: ahead {n['ahead']}, tied {n['tie']}, behind {n['behind']}"
+    yield ""
+
+
+def write_csv(path, sections):
+    with open(path, "w", newline="", encoding="utf-8") as f:
+        out = csv.writer(f)
+        out.writerow(["section", "workload", "allocator", "round", "cpu_ns", "wall_ns", "peak_kib",
+                      "final_kib"])
+        for s in sections:
+            for w in s.workloads:
+                for p in s.peers:
+                    for n, x in enumerate(s.rounds.samples.get((w, p), [])):
+                        out.writerow([s.title, w, p, n, f"{x.cpu:.3f}", f"{x.wall:.3f}", x.peak,
+                                      x.final])
+
+
+def gnuplot(path, script):
+    if not shutil.which("gnuplot"):
+        print("bench: gnuplot is missing, no plots (apt-get install gnuplot-nox)")
+        return
+    head = f"set terminal svg size 900,540 dynamic\nset output '{path}'\nset grid\n"
+    subprocess.run(["gnuplot"], input=head + script, text=True, check=False)
+
+
+def plot_curve(path, section, xlabel):
+    """Time per operation against the number in each workload's name, one line per allocator."""
+    data, lines = "", []
+    for p in section.peers:
+        points = [(w, section.figures(w, p)) for w in section.workloads]
+        points = [(w, stats.median(f)) for w, f in points if f]
+        if points:
+            name = f"$d{len(lines)}"
+            data += f"{name} << EOD\n" + "".join(f"{w} {y}\n" for w, y in points) + "EOD\n"
+            lines.append(f"{name} using 1:2 with linespoints title '{p}'")
+    if lines:
+        gnuplot(path, data + f"set title '{section.title}'\nset logscale xy\nset key outside\n"
+                f"set xlabel '{xlabel}'\nset ylabel 'CPU ns per operation'\n"
+                "plot " + ", ".join(lines) + "\n")
+
+
+def plot_means(path, section):
+    """Geometric means of time and memory, relative to the baseline, as bars."""
+    rows = [(p, section.mean(p, "cpu"), section.mean(p, "peak")) for p in section.peers]
+    rows = [r for r in rows if r[1]]
+    data = "$d << EOD\n" + "".join(f"{p} {c:.4f} {m:.4f}\n" for p, c, m in rows) + "EOD\n"
+    gnuplot(path, data + f"set title '{section.title}: relative to {section.baseline}'\n"
+            "set style data histogram\nset style fill solid 0.7\nset yrange [0:*]\n"
+            "set xtics rotate by -30\n"
+            "plot $d using 2:xtic(1) title 'CPU time', '' using 3 title 'peak memory'\n")
+
+
+def write_all(folder, sections, curves):
+    """Writes report.txt, samples.csv and the plots; returns the report's lines."""
+    os.makedirs(folder, exist_ok=True)
+    lines = []
+    for s in sections:
+        for field in ("cpu", "wall", "peak", "final"):
+            lines += text_table(s, field)
+        lines += verdict_table(s)
+        plot_means(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s)
+    for s, xlabel in curves:
+        lines += text_table(s)
+        plot_curve(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s, xlabel)
+    write_csv(os.path.join(folder, "samples.csv"), sections + [s for s, _ in curves])
+    with open(os.path.join(folder, "report.txt"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    return lines

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""make bench: every workload under every allocator, interleaved, and a report."""
+
+import argparse
+import os
+import time
+
+import peers
+import programs
+import report
+import runner
+import workloads
+
+# Seconds for each part; a part stops starting new rounds when its time is up.
+FULL = {"key": 300, "micro": 150, "programs": 130, "cpython": 150, "native": 20, "curves": 120}
+QUICK = {"key": 0, "micro": 60, "programs": 20, "cpython": 20, "native": 5, "curves": 0}
+
+
+def arguments():
+    p = argparse.ArgumentParser(prog="bench", description=__doc__)
+    p.add_argument("--quick", action="store_true", help="about two minutes instead of fifteen")
+    p.add_argument("--peers", default="", help="more shared objects, separated by commas")
+    p.add_argument("--only", default="", help="parts: micro,programs,cpython,native,curves")
+    p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
+    return p.parse_args()
+
+
+def micro_cells(chosen, allocators, scale=1.0):
+    return {(w.name, p.name): lambda p=p, w=w: runner.run_micro(p, w.args, scale)
+            for w in chosen for p in allocators if not (w.shared and p.name == "floor")}
+
+
+def run_micro(allocators, quick, seconds):
+    rounds = runner.Rounds()
+    everything = list(workloads.micro())
+    if quick:
+        chosen = [w for w in everything if w.quick]
+        rounds.interleave(micro_cells(chosen, allocators, 0.3), 6, 15, seconds["micro"])
+    else:
+        chosen = everything
+        rounds.interleave(micro_cells([w for w in chosen if w.key], allocators), 15, 21,
+                          seconds["key"])
+        rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators), 6, 11,
+                          seconds["micro"])
+    return report.Section("micro", "ns per operation", rounds, [w.name for w in chosen],
+                          [p.name for p in allocators])
+
+
+def run_programs(allocators, quick, seconds):
+    rounds = runner.Rounds()
+    commands = dict(programs.programs())
+    if quick:
+        commands = {k: v for k, v in commands.items() if k in ("sqlite3", "perl", "xmllint")}
+    rounds.interleave({(w, p.name): lambda p=p, c=c: runner.run_program(p, c)
+                       for w, c in commands.items() for p in allocators},
+                      3 if quick else 6, 15, seconds["programs"])
+    return report.Section("programs", "ms", rounds, commands, [p.name for p in allocators],
+                          scale=1e6)
+
+
+def run_cpython(allocators, quick, seconds):
+    """Python with its own allocator, then with each malloc (PYTHONMALLOC=malloc)."""
+    rounds = runner.Rounds()
+    commands = dict(programs.cpython())
+    if quick:
+        commands = {k: commands[k] for k in ("py-json_loads", "py-gc_cycles", "py-richards")}
+    forced = {"PYTHONMALLOC": "malloc"}
+    cells = {}
+    for w, c in commands.items():
+        cells[w, "pymalloc"] = lambda c=c: runner.run_program(runner.Peer("pymalloc", None), c)
+        for p in allocators:
+            if not (p.name == "floor" and "threads" in w):
+                cells[w, p.name] = lambda p=p, c=c: runner.run_program(p, c, env=forced)
+    rounds.interleave(cells, 3 if quick else 5, 11, seconds["cpython"])
+    return report.Section("cpython", "ms", rounds, commands,
+                          ["pymalloc"] + [p.name for p in allocators], "pymalloc", 1e6)
+
+
+def run_native(allocators, quick, seconds):
+    """The library's own API, linked, against the peers' malloc."""
+    if not os.path.exists(os.path.join(runner.OUT, "pabench-native")):
+        return None
+    rounds = runner.Rounds()
+    chosen = list(workloads.native())
+    cells = micro_cells([w for w in chosen if not w.args.startswith("constant")], allocators,
+                        0.3 if quick else 1.0)
+    own = runner.Peer("native", None, "pabench-native")
+    cells |= micro_cells(chosen, [own], 0.3 if quick else 1.0)
+    rounds.interleave(cells, 6 if quick else 9, 15, seconds["native"])
+    return report.Section("native API", "ns per operation", rounds, [w.name for w in chosen],
+                          [p.name for p in allocators] + ["native"])
+
+
+def run_curves(allocators, seconds):
+    found = []
+    for title, points, label in (
+            ("time against live blocks", workloads.curve_live(), "live blocks"),
+            ("time against threads", workloads.curve_threads(), "threads")):
+        points = [workloads.Workload(str(x), args, shared="threads=" in args and x > 1)
+                  for x, args in points]
+        rounds = runner.Rounds()
+        rounds.interleave(micro_cells(points, allocators), 1, 5, seconds["curves"] / 2)
+        found.append((report.Section(title, "ns per operation", rounds,
+                                     [w.name for w in points], [p.name for p in allocators]),
+                      label))
+    return found
+
+
+def main():
+    args = arguments()
+    only = set(filter(None, args.only.split(",")))
+    parts = {"micro", "programs", "cpython", "native", "curves"}
+    if only - parts:
+        runner.die(f"--only knows {', '.join(sorted(parts))}")
+    wanted = only or (parts - {"curves"} if args.quick else parts)
+    seconds = QUICK if args.quick else FULL
+    begin = time.monotonic()
+    peers.install()
+    allocators = (list(peers.debian()) + list(peers.extra(args.peers)) + list(peers.ours()) +
+                  [peers.floor()])
+    sections, curves = [], []
+    for part, run in (("micro", run_micro), ("programs", run_programs), ("cpython", run_cpython),
+                      ("native", run_native)):
+        if part in wanted:
+            print(f"bench: {part} ({time.monotonic() - begin:.0f} s)", flush=True)
+            section = run(allocators, args.quick, seconds)
+            sections += [section] if section else []
+    if "curves" in wanted:
+        print(f"bench: curves ({time.monotonic() - begin:.0f} s)", flush=True)
+        curves = run_curves(allocators, seconds)
+    print("\n".join(report.write_all(args.out, sections, curves)))
+    print(f"bench: {time.monotonic() - begin:.0f} s; tables, samples.csv and plots are in "
+          f"{os.path.relpath(args.out)}")
+
+
+if __name__ == "__main__":
+    main()
