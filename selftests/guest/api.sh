@@ -30,7 +30,7 @@ while [ "$failed" != 0 ] && [ $n -lt 200 ]; do
 	fi
 done
 echo 0 >$PARAMS/fail_nth
-[ $n -gt 3 ] && [ "$failed" = 0 ]
+[ $n -gt 2 ] && [ "$failed" = 0 ]
 result $? "each of the first $((n - 1)) arenas failed once, nothing leaked"
 unload
 
