@@ -11,13 +11,13 @@ BENCH_OUT ?= $(abspath $(BENCH_DIR)/../../build/bench)
 BENCH_CFLAGS = -O2 -g -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-free \
 	       -fno-builtin-calloc -fno-builtin-realloc -std=gnu11
 BENCH_WORKLOADS := main pair batch random server remote churn bursty sharing fill replay constant
-BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c)
+BENCH_TRACE := $(abspath $(BENCH_DIR)/../tools)
+BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c) $(BENCH_TRACE)/trace_decode.c
+BENCH_CFLAGS += -I$(BENCH_TRACE) -I$(BENCH_TRACE)/host
 BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure $(BENCH_OUT)/steps
 PEERS ?=
 
-# The library's own targets and products; the modern geometry is built apart.
 BENCH_USERSPACE := $(abspath $(BENCH_DIR)/..)
-BENCH_OURS = $(wildcard $(BENCH_USERSPACE)/libpoolalloc-malloc.so)
 
 $(BENCH_OUT):
 	@mkdir -p $@
@@ -38,14 +38,27 @@ $(BENCH_OUT)/measure $(BENCH_OUT)/steps: $(BENCH_OUT)/%: $(BENCH_DIR)/%.c | $(BE
 .PHONY: bench bench-quick bench-tools
 bench-tools: $(BENCH_TOOLS)
 
-# The library in both geometries, and the workloads linked with it, when it can be built.
-BENCH_MODERN_SO ?= $(wildcard $(BENCH_OUT)/../modern/libpoolalloc-malloc.so)
+# The library in both geometries, each into a directory of its own.
+BENCH_MODERN := $(BENCH_OUT)/modern
+BENCH_MODERN_SO ?= $(wildcard $(BENCH_MODERN)/libpoolalloc-malloc.so)
 BENCH_NATIVE = $(if $(wildcard $(BENCH_USERSPACE)/libpoolalloc.a),$(BENCH_OUT)/pabench-native)
 BENCH_RUN = BENCH_OUT=$(BENCH_OUT) BENCH_MODERN_SO=$(BENCH_MODERN_SO) \
 	    python3 -B $(BENCH_DIR)/run.py --peers '$(PEERS)' $(BENCH_FLAGS)
+BENCH_SELF = $(MAKE) --no-print-directory -f $(BENCH_DIR)/bench.mk BENCH_OUT=$(BENCH_OUT)
 
-bench: bench-tools $(BENCH_NATIVE)
+.PHONY: bench-library bench-run
+bench-library: | $(BENCH_OUT)
+	@if [ -f $(BENCH_USERSPACE)/Makefile ]; then \
+		$(MAKE) --no-print-directory -C $(BENCH_USERSPACE) GEOMETRY=seed all && \
+		mkdir -p $(BENCH_MODERN) && $(MAKE) --no-print-directory -C $(BENCH_USERSPACE) \
+			GEOMETRY=modern O=$(BENCH_MODERN) all; \
+	fi
+
+bench-run: bench-tools $(BENCH_NATIVE)
 	$(BENCH_RUN)
 
-bench-quick: bench-tools $(BENCH_NATIVE)
-	$(BENCH_RUN) --quick
+bench: bench-library
+	@$(BENCH_SELF) bench-run PEERS='$(PEERS)' BENCH_FLAGS='$(BENCH_FLAGS)'
+
+bench-quick: bench-library
+	@$(BENCH_SELF) bench-run PEERS='$(PEERS)' BENCH_FLAGS='--quick $(BENCH_FLAGS)'

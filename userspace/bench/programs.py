@@ -109,6 +109,30 @@ def programs():
             yield name, command
 
 
+def traces():
+    """(name, pabench arguments) of every program's recorded allocations.
+
+    Recorded once, by poolalloc-trace; without that tool there are none.
+    """
+    tool = os.path.join(HERE, "..", "poolalloc-trace")
+    if not os.path.exists(tool):
+        print("bench: poolalloc-trace is not built: no traces are replayed")
+        return
+    script = os.path.join(HERE, "python", "json_loads.py")
+    recorded = list(programs()) + [("python3", ["env", "PYTHONMALLOC=malloc", "python3", "-B",
+                                                script])]
+    for name, command in recorded:
+        trace = path(name + ".trace")
+        if not os.path.exists(trace):
+            done = subprocess.run([tool, "record", "-o", trace, "--"] + command,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                  stdin=subprocess.DEVNULL, check=False)
+            if done.returncode:
+                print(f"bench: no trace of {name}: {done.stderr.strip()}")
+                continue
+        yield "trace-" + name, f"replay trace={trace} times=1"
+
+
 def cpython():
     """(name, command) of the CPython workloads."""
     folder = os.path.join(HERE, "python")

@@ -1,115 +1,146 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * replay: runs a recorded trace of a real program's allocations: trace=FILE,
- * or standard input. A line is one event, block ids are small numbers:
- *
- *	m ID SIZE	malloc		c ID SIZE	calloc
- *	r ID SIZE	realloc		f ID		free
- *	a ID SIZE ALIGN	aligned allocation
- *
- * The trace is read before the clock starts. Every block's first word is
- * written, as its program would have. `times` replays it several times; blocks
- * still live at the end of a pass are freed then.
+ * replay: a real program's allocations, recorded by poolalloc-trace, made again
+ * in its order by one thread: trace=FILE. The file is decoded before the clock
+ * starts. Each block's first word is written when it is allocated and checked
+ * when it ends, as its program would have used it. `times` replays the trace
+ * several times; what its program never freed is freed at the end of each.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "bench.h"
+#include "trace_decode.h"
 
 enum { TIMES };
 
 struct event {
-	uint32_t id;
-	uint32_t kind;
-	size_t size;
+	uint64_t size;
+	uint32_t slot;
+	uint8_t op, align_log2;
 };
 
-static struct event *event;
-static void **block;
-static size_t nr_events, nr_blocks;
+struct replay {
+	struct event *event;
+	void **block;
+	size_t *size;
+	uint64_t nr_events;
+	uint32_t nr_slots;
+};
 
-static void replay_read(FILE *f)
+static u32 *replay_header(void *ctx, const struct pa_trace_header *h)
 {
-	size_t room = 1 << 20;
-	unsigned long id, size, align;
-	struct event *more;
-	char line[128], kind;
+	struct replay *r = ctx;
 
-	event = bench_memory(room * sizeof(*event));
-	while (fgets(line, sizeof(line), f)) {
-		size = 0;
-		if (line[0] == '#')
-			continue;
-		if (sscanf(line, "%c %lu %lu %lu", &kind, &id, &size, &align) < 2 ||
-		    !strchr("mcraf", kind))
-			bench_die("the trace has a line that is not 'm|c|r|a|f ID [SIZE]'");
-		if (nr_events == room) {
-			more = bench_memory(2 * room * sizeof(*event));
-			memcpy(more, event, room * sizeof(*event));
-			event = more;
-			room *= 2;
-		}
-		event[nr_events++] = (struct event){ id, kind, size };
-		if (id >= nr_blocks)
-			nr_blocks = id + 1;
-	}
+	r->event = bench_memory(h->records * sizeof(*r->event));
+	r->block = bench_memory(h->slots * sizeof(*r->block));
+	r->size = bench_memory(h->slots * sizeof(*r->size));
+	r->nr_slots = h->slots;
+	return bench_memory(h->slots * sizeof(u32));
 }
 
-static void replay_event(const struct event *e)
+static int replay_record(void *ctx, const struct pa_trace_record *rec)
 {
-	void **b = &block[e->id];
+	struct replay *r = ctx;
 
-	switch (e->kind) {
-	case 'f':
+	r->event[r->nr_events++] =
+		(struct event){ rec->size, rec->slot, rec->op, rec->align_log2 };
+	return 0;
+}
+
+static void replay_read(struct replay *r, const char *path)
+{
+	struct pa_trace_sink sink = { replay_header, replay_record, r };
+	FILE *f = path ? fopen(path, "rb") : NULL;
+	struct pa_trace_decoder d;
+	static char buf[1 << 16];
+	size_t n;
+
+	if (!f)
+		bench_die("replay needs trace=FILE, a readable file");
+	pa_trace_decode_init(&d, &sink);
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		pa_trace_decode(&d, buf, n);
+	if (pa_trace_decode_finish(&d))
+		bench_die(pa_trace_strerror(d.error));
+}
+
+static void replay_end(struct replay *r, uint32_t slot)
+{
+	if (r->block[slot] && r->size[slot] >= sizeof(uintptr_t))
+		bench_check(r->block[slot], slot);
+}
+
+static void *replay_aligned(const struct event *e)
+{
+	void *p = NULL;
+	size_t align = 1UL << e->align_log2;
+
+	if (posix_memalign(&p, align < sizeof(p) ? sizeof(p) : align, e->size))
+		return NULL;
+	return p;
+}
+
+static void replay_event(struct replay *r, const struct event *e)
+{
+	void **b = &r->block[e->slot];
+
+	switch (e->op) {
+	case PA_TRACE_FREE:
+	case PA_TRACE_REALLOC_FREE:
+		replay_end(r, e->slot);
 		bench_free(*b);
 		*b = NULL;
 		return;
-	case 'c':
+	case PA_TRACE_REALLOC:
+		replay_end(r, e->slot);
+		*b = bench_realloc(*b, e->size);
+		break;
+	case PA_TRACE_CALLOC:
 		*b = bench_calloc(e->size);
 		break;
-	case 'r':
-		*b = bench_realloc(*b, e->size);
+	case PA_TRACE_ALIGNED:
+		*b = replay_aligned(e);
 		break;
 	default:
 		*b = bench_malloc(e->size);
 	}
-	if (e->size >= sizeof(uintptr_t))
-		bench_stamp(*b, e->id);
+	r->size[e->slot] = e->size;
+	if (e->size >= sizeof(uintptr_t)) {
+		if (!*b)
+			bench_die("out of memory");
+		bench_stamp(*b, e->slot);
+	}
 }
 
-static uint64_t replay_pass(void)
+static void replay_pass(struct replay *r)
 {
-	size_t i;
+	uint64_t i;
 
-	for (i = 0; i < nr_events; i++)
-		replay_event(&event[i]);
-	for (i = 0; i < nr_blocks; i++) {
-		bench_free(block[i]);
-		block[i] = NULL;
+	for (i = 0; i < r->nr_events; i++)
+		replay_event(r, &r->event[i]);
+	for (i = 0; i < r->nr_slots; i++) {
+		bench_free(r->block[i]);
+		r->block[i] = NULL;
 	}
-	return nr_events;
 }
 
 static void replay_run(const long *v)
 {
-	const char *path = bench_text("trace");
-	FILE *f = path ? fopen(path, "r") : stdin;
-	uint64_t ops = 0;
+	struct replay r = { 0 };
 	long i;
 
-	if (!f)
-		bench_die("cannot open the trace");
-	replay_read(f);
-	block = bench_memory(nr_blocks * sizeof(*block));
+	replay_read(&r, bench_text("trace"));
+	if (!r.nr_events || !v[TIMES])
+		bench_die("replay needs a trace with records, and times >= 1");
 	bench_start();
 	for (i = 0; i < v[TIMES]; i++)
-		ops += replay_pass();
-	bench_stop(ops / 2);
+		replay_pass(&r);
+	bench_stop(v[TIMES] * r.nr_events);
 }
 
 const struct workload replay_workload = {
 	.name = "replay",
-	.help = "replay a recorded trace (trace=FILE)",
+	.help = "replay a recorded trace (trace=FILE); one operation is one record",
 	.params = { { "times", 3 } },
 	.run = replay_run,
 };

@@ -9,7 +9,7 @@ import subprocess
 import stats
 
 OURS = ("poolalloc", "pa-modern")
-NOT_PEERS = OURS + ("floor",)
+NOT_PEERS = OURS + ("floor", "native", "pymalloc")
 
 
 class Section:
@@ -23,18 +23,19 @@ class Section:
     def figures(self, workload, peer, field="cpu"):
         return self.rounds.figures(workload, peer, field)
 
-    def rivals(self):
-        return [p for p in self.peers if p not in NOT_PEERS]
+    def rivals(self, extra=True):
+        """The peers; without those of PEERS=... when @extra is false."""
+        return [p for p in self.peers if p not in NOT_PEERS and (extra or p[0] != "+")]
 
-    def best(self, workload, field="cpu"):
+    def best(self, workload, field="cpu", extra=True):
         """The peer with the lowest median; ours and the floor do not count."""
-        there = [p for p in self.rivals() if self.figures(workload, p)]
+        there = [p for p in self.rivals(extra) if self.figures(workload, p)]
         return min(there, key=lambda p: stats.median(self.figures(workload, p, field)),
                    default=None)
 
-    def verdict(self, workload, mine):
+    def verdict(self, workload, mine, extra):
         """How `mine` stands against the best peer, in words."""
-        best = self.best(workload)
+        best = self.best(workload, extra=extra)
         a, b = self.figures(workload, mine), self.figures(workload, best)
         if not a or not b:
             return "-"
@@ -83,17 +84,21 @@ def text_table(section, field="cpu"):
     yield ""
 
 
-def verdict_table(section):
-    ours = [p for p in OURS if p in section.peers]
-    if not ours:
-        return
-    yield f"{section.title}: ours relative to the best peer (CPU time, within rounds)"
-    for w in section.workloads:
-        yield f"{w[:24]:24}" + "".join(f"{p}: {section.verdict(w, p):32}" for p in ours)
-    for p in ours:
-        words = [section.verdict(w, p) for w in section.workloads]
-        n = {k: sum(k in v for v in words) for k in ("ahead", "tie", "behind")}
-        yield f"{p}: ahead {n['ahead']}, tied {n['tie']}, behind {n['behind']}"
+def verdict_table(section, mine, extra):
+    """Lines that set one of ours against the best peer of each row, and the means."""
+    whom = "any peer" if extra else "Debian's peers"
+    verdicts = {w: section.verdict(w, mine, extra) for w in section.workloads}
+    yield f"{section.title}: {mine} / best of {whom} (CPU time, median ratio within rounds)"
+    for w, v in verdicts.items():
+        yield f"{w[:24]:24}  {v}"
+    n = [sum(k in v for v in verdicts.values()) for k in ("ahead", "tie", "behind")]
+    yield "{:24}  ahead {}, tied {}, behind {}".format("", *n)
+    for field in ("cpu", "peak"):
+        means = {p: section.mean(p, field) for p in section.rivals(extra)}
+        best = min((p for p in means if means[p]), key=means.get, default=None)
+        if best and section.mean(mine, field):
+            yield (f"{'':24}  mean {field}: {section.mean(mine, field):.3f} x {section.baseline}, "
+                   f"{section.mean(mine, field) / means[best]:.3f} x the best peer's mean ({best})")
     yield ""
 
 
@@ -152,7 +157,10 @@ def write_all(folder, sections, curves):
     for s in sections:
         for field in ("cpu", "wall", "peak", "final"):
             lines += text_table(s, field)
-        lines += verdict_table(s)
+        for mine in (p for p in OURS + ("native",) if p in s.peers):
+            lines += verdict_table(s, mine, False)
+            if len(s.rivals()) > len(s.rivals(False)):
+                lines += verdict_table(s, mine, True)
         plot_means(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s)
     for s, xlabel in curves:
         lines += text_table(s)

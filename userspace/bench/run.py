@@ -12,15 +12,17 @@ import runner
 import workloads
 
 # Seconds for each part; a part stops starting new rounds when its time is up.
-FULL = {"key": 300, "micro": 150, "programs": 130, "cpython": 150, "native": 20, "curves": 120}
-QUICK = {"key": 0, "micro": 60, "programs": 20, "cpython": 20, "native": 5, "curves": 0}
+FULL = {"key": 300, "micro": 150, "programs": 120, "traces": 60, "cpython": 130,
+        "native": 20, "curves": 100}
+QUICK = {"key": 0, "micro": 60, "programs": 20, "traces": 0, "cpython": 20, "native": 5,
+         "curves": 0}
 
 
 def arguments():
     p = argparse.ArgumentParser(prog="bench", description=__doc__)
     p.add_argument("--quick", action="store_true", help="about two minutes instead of fifteen")
     p.add_argument("--peers", default="", help="more shared objects, separated by commas")
-    p.add_argument("--only", default="", help="parts: micro,programs,cpython,native,curves")
+    p.add_argument("--only", default="", help="parts: micro,programs,traces,cpython,native,curves")
     p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
     return p.parse_args()
 
@@ -56,6 +58,17 @@ def run_programs(allocators, quick, seconds):
                       3 if quick else 6, 15, seconds["programs"])
     return report.Section("programs", "ms", rounds, commands, [p.name for p in allocators],
                           scale=1e6)
+
+
+def run_traces(allocators, quick, seconds):
+    del quick
+    rounds = runner.Rounds()
+    chosen = [workloads.Workload(*t) for t in programs.traces()]
+    if not chosen:
+        return None
+    rounds.interleave(micro_cells(chosen, allocators), 5, 11, seconds["traces"])
+    return report.Section("traces", "ns per record", rounds, [w.name for w in chosen],
+                          [p.name for p in allocators])
 
 
 def run_cpython(allocators, quick, seconds):
@@ -109,18 +122,18 @@ def run_curves(allocators, seconds):
 def main():
     args = arguments()
     only = set(filter(None, args.only.split(",")))
-    parts = {"micro", "programs", "cpython", "native", "curves"}
+    parts = {"micro", "programs", "traces", "cpython", "native", "curves"}
     if only - parts:
         runner.die(f"--only knows {', '.join(sorted(parts))}")
-    wanted = only or (parts - {"curves"} if args.quick else parts)
+    wanted = only or (parts - {"curves", "traces"} if args.quick else parts)
     seconds = QUICK if args.quick else FULL
     begin = time.monotonic()
     peers.install()
     allocators = (list(peers.debian()) + list(peers.extra(args.peers)) + list(peers.ours()) +
                   [peers.floor()])
     sections, curves = [], []
-    for part, run in (("micro", run_micro), ("programs", run_programs), ("cpython", run_cpython),
-                      ("native", run_native)):
+    for part, run in (("micro", run_micro), ("programs", run_programs), ("traces", run_traces),
+                      ("cpython", run_cpython), ("native", run_native)):
         if part in wanted:
             print(f"bench: {part} ({time.monotonic() - begin:.0f} s)", flush=True)
             section = run(allocators, args.quick, seconds)
