@@ -201,7 +201,7 @@ build
 record
 replay_in_kernel
 replay_in_userspace
-compare >"$work/verdict" || { cat "$work/verdict"; exit 1; }
+(compare) >"$work/verdict" || { cat "$work/verdict"; exit 1; }
 sed '$d' "$work/verdict"
 echo "($((SECONDS - start)) seconds)"
 tail -n 1 "$work/verdict"

@@ -176,13 +176,14 @@ static int block_end(struct pa_replay *r, u32 slot, u64 seq)
 
 	if (!b->ptr)
 		return 0;
+	/* Its contents are spoilt, the block itself is still ours to free. */
 	if (r->check && !block_intact(b))
-		return fail(r, PA_REPLAY_CORRUPT, seq, slot);
+		fail(r, PA_REPLAY_CORRUPT, seq, slot);
 	count_dead(r, b);
 	r->ops->free(b->ptr);
 	r->result.ended++;
 	b->ptr = NULL;
-	return 0;
+	return r->error ? -1 : 0;
 }
 
 static void *copy_realloc(struct pa_replay *r, const struct pa_replay_block *b, u64 size)
