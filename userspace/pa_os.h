@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Memory from the system: address space in chunks, arenas cut from them,
+ * their pages given back, and the limit over everything.
+ */
+#ifndef PA_OS_H
+#define PA_OS_H
+
+#include "pa_heap.h"
+
+extern size_t pa_page_size;
+
+void pa_os_init(void);
+void *pa_os_reserve(size_t size, size_t align);
+bool pa_os_charge(size_t bytes);
+void pa_os_uncharge(size_t bytes);
+u64 pa_os_clock(void);
+size_t pa_os_trim(void);
+void pa_os_lock(void);
+void pa_os_unlock(void);
+void pa_os_fork_child(void);
+bool pa_os_inject_failure(void);
+
+#endif

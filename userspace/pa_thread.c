@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Threads get a slot at their first allocation and let it go at their end.
+ * Slots are never unmapped; the slots of ended threads are used again.
+ *
+ * Fork: the handlers hold every lock across fork(), so that the child finds
+ * consistent lists. The slots of the threads that do not exist in the child
+ * may be in any state; they are abandoned, see pa_slot_abandon().
+ */
+#define _GNU_SOURCE
+#include "pa_user.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+PA_TLS struct pa_thread pa_thread = { .slot = &pa_slot_none };
+
+uintptr_t pa_lowest = UINTPTR_MAX;
+bool pa_system;
+
+static pa_lock_t pa_init_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pa_lock_t pa_bins_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct pa_node pa_only_node;
+static struct pa_slot pa_first_slot;
+static pthread_key_t pa_key;
+static bool pa_have_key;
+static bool pa_started;
+
+/* Slots without a thread, under pa_init_mutex. */
+static struct pa_slot *pa_free_slots;
+static char *pa_slot_next;
+static char *pa_slot_end;
+
+#define PA_SLOT_BATCH	65536
+
+static_assert(sizeof(struct pa_bins) == offsetof(struct pa_thread, level),
+	      "struct pa_thread starts with its bins");
+
+void pa_bins_lock(void)
+{
+	pa_lock(&pa_bins_mutex);
+}
+
+void pa_bins_unlock(void)
+{
+	pa_unlock(&pa_bins_mutex);
+}
+
+bool pa_fallback_enter(struct pa_node *node)
+{
+	if (pa_thread.level)
+		return false;
+	pa_lock(&node->fallback_lock);
+	return true;
+}
+
+void pa_fallback_leave(struct pa_node *node)
+{
+	pa_unlock(&node->fallback_lock);
+}
+
+const char *pa_slot_name(const struct pa_slot *slot)
+{
+	return slot == &pa_only_node.fallback ? "fallback" : "thread";
+}
+
+static struct pa_slot *pa_slot_cut(void)
+{
+	size_t size = (sizeof(struct pa_slot) + 63) & ~(size_t)63;
+	struct pa_slot *slot;
+
+	if ((size_t)(pa_slot_end - pa_slot_next) < size) {
+		char *p = pa_os_reserve(PA_SLOT_BATCH, pa_page_size);
+
+		if (!p)
+			return NULL;
+		pa_slot_next = p;
+		pa_slot_end = p + PA_SLOT_BATCH;
+	}
+	slot = (struct pa_slot *)pa_slot_next;
+	pa_slot_next += size;
+	pa_slot_init(slot, NULL, NULL);
+	pa_slot_register(slot);
+	return slot;
+}
+
+static struct pa_slot *pa_slot_get(void)
+{
+	struct pa_slot *slot;
+
+	pa_lock(&pa_init_mutex);
+	slot = pa_free_slots;
+	if (slot)
+		pa_free_slots = slot->next_free;
+	else
+		slot = pa_slot_cut();
+	pa_unlock(&pa_init_mutex);
+	return slot;
+}
+
+static void pa_slot_put(struct pa_slot *slot)
+{
+	pa_lock(&pa_init_mutex);
+	slot->next_free = pa_free_slots;
+	pa_free_slots = slot;
+	pa_unlock(&pa_init_mutex);
+}
+
+static void pa_thread_end(void)
+{
+	struct pa_slot *slot = pa_thread.slot;
+
+	pa_thread.level++;
+	pa_slot_stop(slot);
+	pa_thread.slot = &pa_slot_none;
+	pa_thread.state = PA_THREAD_GONE;
+	pa_thread.level--;
+	pa_slot_put(slot);
+}
+
+/*
+ * Destructors of other keys may still allocate and free. libc goes round
+ * several times, so the slot is let go in a late round.
+ */
+static void pa_key_destructor(void *value)
+{
+	uintptr_t round = (uintptr_t)value;
+
+	if (pa_thread.state != PA_THREAD_READY)
+		return;
+	if (round + 1 < _POSIX_THREAD_DESTRUCTOR_ITERATIONS &&
+	    !pthread_setspecific(pa_key, (void *)(round + 1)))
+		return;
+	pa_thread_end();
+}
+
+/* The application holds liburcu's locks over the fork if all is blocked. */
+static bool pa_fork_all_blocked(void)
+{
+	sigset_t mask;
+
+	return !pthread_sigmask(SIG_BLOCK, NULL, &mask) &&
+	       sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGCHLD) == 1 &&
+	       sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGALRM) == 1;
+}
+
+static bool pa_fork_hooked;
+static bool pa_fork_locked;
+
+static void pa_fork_prepare(void)
+{
+	/* A signal handler that forks inside a slow path: nothing can be locked. */
+	if (pa_thread.level)
+		return;
+	if (!pa_fork_all_blocked()) {
+		urcu_bp_before_fork();
+		pa_fork_hooked = true;
+	}
+	pa_lock(&pa_init_mutex);
+	pa_lock(&pa_only_node.fallback_lock);
+	pa_large_lock();
+	pa_lock(&pa_bins_mutex);
+	pa_lock(&pa_only_node.lock);
+	pa_os_lock();
+	pa_fork_locked = true;
+}
+
+static void pa_fork_parent(void)
+{
+	if (!pa_fork_locked)
+		return;
+	pa_fork_locked = false;
+	pa_os_unlock();
+	pa_unlock(&pa_only_node.lock);
+	pa_unlock(&pa_bins_mutex);
+	pa_large_unlock();
+	pa_unlock(&pa_only_node.fallback_lock);
+	pa_unlock(&pa_init_mutex);
+	if (pa_fork_hooked) {
+		pa_fork_hooked = false;
+		urcu_bp_after_fork_parent();
+	}
+}
+
+static void pa_abandon_others(void)
+{
+	struct pa_slot *slot;
+
+	for (slot = pa_slots; slot; slot = slot->next_slot)
+		if (slot != pa_thread.slot && slot != &pa_only_node.fallback &&
+		    READ_ONCE(slot->dead) == PA_SLOT_LIVE)
+			pa_slot_abandon(slot);
+}
+
+static void pa_fork_child(void)
+{
+	if (!pa_fork_locked)
+		return;
+	pa_fork_locked = false;
+	pa_os_fork_child();
+	pa_lock_init(&pa_only_node.lock);
+	pa_lock_init(&pa_bins_mutex);
+	pa_large_fork_child();
+	pa_lock_init(&pa_only_node.fallback_lock);
+	pa_lock_init(&pa_init_mutex);
+	pa_thread.level = 1;
+	pa_abandon_others();
+	pa_thread.level = 0;
+	if (pa_fork_hooked) {
+		pa_fork_hooked = false;
+		urcu_bp_after_fork_child();
+	}
+}
+
+static void pa_start_system(void)
+{
+	if (pa_libc_usable()) {
+		pa_system = true;
+		return;
+	}
+	pa_options.system = false;
+}
+
+static void pa_start_once(void)
+{
+	pa_class_init();
+	pa_options_init();
+	if (pa_options.system)
+		pa_start_system();
+	pa_os_init();
+	pa_node_init(&pa_only_node, 0);
+	pa_slot_init(&pa_first_slot, NULL, NULL);
+	pa_slot_register(&pa_first_slot);
+	pa_free_slots = &pa_first_slot;
+	pa_have_key = !pthread_key_create(&pa_key, pa_key_destructor);
+	pthread_atfork(pa_fork_prepare, pa_fork_parent, pa_fork_child);
+	if (!pa_system)
+		WRITE_ONCE(pa_lowest, 1);
+	smp_store_release(&pa_started, true);
+}
+
+/**
+ * pa_start() - set the heap up, once
+ *
+ * Context: any; allocations from within come from mappings of their own.
+ */
+void pa_start(void)
+{
+	if (smp_load_acquire(&pa_started) || pa_thread.level)
+		return;
+	pa_lock(&pa_init_mutex);
+	if (!pa_started)
+		pa_start_once();
+	pa_unlock(&pa_init_mutex);
+}
+
+__attribute__((constructor)) static void pa_constructor(void)
+{
+	pa_start();
+}
+
+/**
+ * pa_thread_start() - contract: give the calling thread a slot
+ *
+ * Return: false if it cannot have one: it is ending, or memory is short.
+ */
+bool pa_thread_start(void)
+{
+	struct pa_slot *slot;
+
+	pa_start();
+	if (pa_system || pa_thread.state == PA_THREAD_GONE)
+		return false;
+	slot = pa_slot_get();
+	if (!slot)
+		return false;
+	pa_slot_start(slot, &pa_only_node, (struct pa_bins *)&pa_thread);
+	pa_thread.state = PA_THREAD_READY;
+	/* Allocates, sometimes; by now that works. */
+	if (pa_have_key)
+		pthread_setspecific(pa_key, (void *)1);
+	return true;
+}
+
+/**
+ * pa_corrupt() - contract: a pointer is not what it should be
+ * @why: what is wrong
+ * @p: the pointer
+ *
+ * One line on stderr for the first ten; the block is leaked, the program goes
+ * on.
+ */
+void pa_corrupt(const char *why, const void *p)
+{
+	static u32 reports;
+	static const char hex[] = "0123456789abcdef";
+	char line[160] = "poolalloc: ";
+	size_t len = strlen(line);
+	int shift = 60;
+
+	if (__atomic_fetch_add(&reports, 1, __ATOMIC_RELAXED) >= 10)
+		return;
+	while (*why && len < 120)
+		line[len++] = *why++;
+	memcpy(line + len, ": 0x", 4);
+	len += 4;
+	for (; shift >= 0; shift -= 4)
+		line[len++] = hex[(uintptr_t)p >> shift & 15];
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+/* Contract: nothing else worked, perhaps because this is a slow path itself. */
+void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp)
+{
+	(void)gfp;
+	return pa_thread.level ? pa_large_alloc(size, 16, false) : NULL;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#define _GNU_SOURCE
+#include "pa_user.h"
+
+#include <errno.h>
+
+/* Weak: a statically linked program has them only if it has libc's malloc. */
+extern void *__libc_malloc(size_t size) __attribute__((weak));
+extern void *__libc_calloc(size_t n, size_t size) __attribute__((weak));
+extern void *__libc_realloc(void *p, size_t size) __attribute__((weak));
+extern void *__libc_memalign(size_t align, size_t size) __attribute__((weak));
+extern void __libc_free(void *p) __attribute__((weak));
+
+bool pa_libc_usable(void)
+{
+	return __libc_malloc && __libc_calloc && __libc_realloc && __libc_memalign &&
+	       __libc_free;
+}
+
+void *pa_libc_alloc(size_t size, size_t align, bool zero)
+{
+	if (zero)
+		return __libc_calloc(1, size);
+	return align <= 16 ? __libc_malloc(size) : __libc_memalign(align, size);
+}
+
+void *pa_libc_realloc(void *p, size_t size)
+{
+	return __libc_realloc(p, size);
+}
+
+void pa_libc_free(void *p)
+{
+	__libc_free(p);
+}
+
+/* The size word in front of a glibc block; its lowest bits are flags. */
+size_t pa_libc_usable_size(const void *p)
+{
+	size_t word = p ? ((const size_t *)p)[-1] : 0;
+
+	if (!p)
+		return 0;
+	return (word & ~(size_t)7) - (word & 2 ? 2 : 1) * sizeof(size_t);
+}
+
+/*
+ * The class for a size and an alignment: blocks lie at multiples of their size
+ * from the start of a run of pools, so a size that is a multiple of the
+ * alignment is enough, up to the size of a pool.
+ * Return: 0 if no class will do.
+ */
+static unsigned int pa_class_aligned(size_t size, size_t align)
+{
+	unsigned int cls;
+
+	if (size > PA_MEDIUM_MAX || align > PA_POOL_SIZE || align > pa_page_size)
+		return 0;
+	size = (size + align - 1) & ~(align - 1);
+	if (size > PA_MEDIUM_MAX)
+		return 0;
+	for (cls = pa_class_of(size); cls < PA_CLASSES; cls++)
+		if (!(pa_class_size(cls) & (align - 1)))
+			return cls;
+	return 0;
+}
+
+static void *pa_user_medium(unsigned int cls)
+{
+	struct pa_slot *slot = pa_thread.slot;
+
+	if (cls >= PA_FIRST_MEDIUM && !pa_thread.level && slot != &pa_slot_none)
+		return pa_bin_pop(&slot->medium[cls - PA_FIRST_MEDIUM]);
+	return NULL;
+}
+
+/**
+ * pa_user_alloc_slow() - allocate what a bin could not give
+ * @size: bytes
+ * @align: a power of two; 8 for the native interface
+ * @zero: the block must read as zeros
+ *
+ * Return: the block, or NULL with errno ENOMEM.
+ */
+__pa_cold void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
+{
+	unsigned int cls;
+	int saved = errno;
+	void *p;
+
+	pa_start();
+	if (unlikely(pa_system))
+		return pa_libc_alloc(size, align, zero);
+	cls = pa_class_aligned(size ? size : 1, align);
+	if (likely(cls)) {
+		p = pa_user_medium(cls);
+		if (!p)
+			p = pa_alloc_slow(cls, PA_ANY_NODE, 0);
+		if (p && zero)
+			memset(p, 0, size);
+	} else {
+		p = pa_large_alloc(size, align, zero);
+	}
+	errno = p ? saved : ENOMEM;
+	return p;
+}
+
+/**
+ * pa_user_free_slow() - free what the fast path does not know
+ * @p: NULL, a block of another thread's pool, of a span, a large one
+ *
+ * Leaves errno alone.
+ */
+void pa_user_free_slow(void *p)
+{
+	struct pa_large *large;
+	struct pa_pool *pool;
+
+	if (!p)
+		return;
+	if (unlikely(pa_system)) {
+		pa_libc_free(p);
+		return;
+	}
+	if ((uintptr_t)p & PA_ARENA_MASK) {
+		/* A block of a span, but not in its first pool. */
+		pool = pa_pool_head(pa_desc_of(p));
+		if (pool->owner == pa_thread.slot && pa_pool_holds(pool, p) &&
+		    pa_arena_of(p)->magic == PA_MAGIC_ARENA) {
+			if (pa_pool_push(pool, p))
+				pa_user_free_event(pool);
+			return;
+		}
+		if (pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
+			pa_free_slow(p);
+			return;
+		}
+	}
+	large = pa_large_of(p);
+	if (large)
+		pa_large_free(large);
+	else
+		pa_corrupt("free of a pointer that was not allocated here", p);
+}
+
+/**
+ * pa_user_free_event() - the count of an own pool has run out
+ * @pool: the pool
+ *
+ * Inside a slow path (a signal handler frees) the event is put off: the count
+ * is at least one too high then, and that is always safe.
+ */
+__pa_cold void pa_user_free_event(struct pa_pool *pool)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	if (!bins) {
+		WRITE_ONCE(pool->left, 1);
+		return;
+	}
+	pa_slot_free_event(bins->slot, pool);
+	pa_slot_leave(bins);
+}
+
+size_t pa_user_usable(const void *p)
+{
+	struct pa_large *large;
+
+	if (!p)
+		return 0;
+	if (unlikely(pa_system))
+		return pa_libc_usable_size(p);
+	if ((uintptr_t)p & PA_ARENA_MASK && pa_arena_of(p)->magic == PA_MAGIC_ARENA)
+		return pa_usable_size(p);
+	large = pa_large_of(p);
+	return large ? pa_large_usable(large) : 0;
+}
+
+static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
+{
+	void *q = pa_user_alloc_slow(size, align, false);
+
+	if (!q)
+		return NULL;
+	memcpy(q, p, old < size ? old : size);
+	pa_user_free(p);
+	return q;
+}
+
+/**
+ * pa_user_realloc() - change the size of a block
+ * @p: a block, not NULL
+ * @size: new size in bytes
+ * @align: what a new block must be aligned to
+ *
+ * Return: the block, or NULL with errno ENOMEM; then @p is unchanged.
+ */
+void *pa_user_realloc(void *p, size_t size, size_t align)
+{
+	size_t old;
+
+	if (unlikely(pa_system))
+		return pa_libc_realloc(p, size);
+	old = pa_user_usable(p);
+	if (unlikely(!old)) {
+		pa_corrupt("realloc of a pointer that was not allocated here", p);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (size <= old && (size > old / 4 * 3 || old <= 16))
+		return p;
+	if (old > PA_MEDIUM_MAX && size > PA_MEDIUM_MAX) {
+		void *q = pa_large_resize(pa_large_of(p), size);
+
+		if (q)
+			return q;
+	}
+	return pa_user_move(p, old, size, align);
+}
+
+/* Contract of the aligned functions: @align is a power of two. */
+void *pa_user_aligned(size_t align, size_t size)
+{
+	return pa_user_alloc_slow(size, align < 8 ? 8 : align, false);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the native interface and the malloc family share: the fast paths for
+ * threads, and the ways out of them.
+ */
+#ifndef PA_USER_H
+#define PA_USER_H
+
+#include "pa_large.h"
+#include "pa_options.h"
+#include "pa_os.h"
+#include "pa_stats.h"
+
+/*
+ * Pointers below this go the slow way: NULL; all of them until the heap is set
+ * up, and for good under POOLALLOC=system. One compare, as a test for NULL.
+ */
+extern uintptr_t pa_lowest __attribute__((visibility("hidden")));
+extern bool pa_system __attribute__((visibility("hidden")));
+
+void pa_start(void);
+
+void *pa_user_alloc_slow(size_t size, size_t align, bool zero);
+void pa_user_free_slow(void *p);
+void pa_user_free_event(struct pa_pool *pool);
+void *pa_user_realloc(void *p, size_t size, size_t align);
+void *pa_user_aligned(size_t align, size_t size);
+size_t pa_user_usable(const void *p);
+
+/* libc's own, for POOLALLOC=system. */
+bool pa_libc_usable(void);
+void *pa_libc_alloc(size_t size, size_t align, bool zero);
+void *pa_libc_realloc(void *p, size_t size);
+void pa_libc_free(void *p);
+size_t pa_libc_usable_size(const void *p);
+
+/* Frees a block of the thread's own pool; everything else the slow way. */
+static __always_inline void pa_user_free(void *p)
+{
+	struct pa_pool *pool;
+
+	if (unlikely((uintptr_t)p < pa_lowest)) {
+		pa_user_free_slow(p);
+		return;
+	}
+	pool = pa_desc_of(p);
+	if (unlikely(READ_ONCE(pool->owner) != pa_thread.slot)) {
+		pa_user_free_slow(p);
+		return;
+	}
+	if (unlikely(pa_pool_push(pool, p)))
+		pa_user_free_event(pool);
+}
+
+/* Pops a block of a small class, NULL if the bin is empty. */
+static __always_inline void *pa_user_pop(size_t cls)
+{
+	return pa_bin_pop(&pa_thread.bin[cls]);
+}
+
+#endif
