@@ -14,7 +14,7 @@ command -v valgrind >/dev/null || {
 	exit 1
 }
 short=50000 long=250000
-step_short=500 step_long=2500
+step_short=200 step_long=600
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 

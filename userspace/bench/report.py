@@ -9,6 +9,8 @@ import subprocess
 import stats
 
 OURS = ("poolalloc", "pa-modern")
+COLOURS = ("#555555", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#cc79a7", "#882255",
+           "#44aa99", "#999933", "#aa4499", "#d55e00", "#000000")
 NOT_PEERS = OURS + ("floor", "native", "pymalloc")
 
 
@@ -115,11 +117,12 @@ def write_csv(path, sections):
                                       x.final])
 
 
-def gnuplot(path, script):
+def gnuplot(path, script, width=900):
     if not shutil.which("gnuplot"):
         print("bench: gnuplot is missing, no plots (apt-get install gnuplot-nox)")
         return
-    head = f"set terminal svg size 900,540 dynamic\nset output '{path}'\nset grid\n"
+    head = f"set terminal svg size {width},540 dynamic\nset output '{path}'\nset grid\n"
+    head += "".join(f"set linetype {n} lc rgb '{c}'\n" for n, c in enumerate(COLOURS, 1))
     subprocess.run(["gnuplot"], input=head + script, text=True, check=False)
 
 
@@ -150,6 +153,24 @@ def plot_means(path, section):
             "plot $d using 2:xtic(1) title 'CPU time', '' using 3 title 'peak memory'\n")
 
 
+def plot_rows(path, section):
+    """Every workload's CPU time relative to the baseline, one cluster of bars per workload."""
+    rows = [w for w in section.workloads if section.figures(w, section.baseline)]
+    data = "$d << EOD\nworkload " + " ".join(section.peers) + "\n"
+    for w in rows:
+        data += w
+        for p in section.peers:
+            f = section.figures(w, p)
+            data += f" {stats.ratio(f, section.figures(w, section.baseline)):.4f}" if f else " ?"
+        data += "\n"
+    gnuplot(path, data + "EOD\nset datafile missing '?'\nset key outside autotitle columnhead\n"
+            f"set title '{section.title}: CPU time relative to {section.baseline}'\n"
+            "set style data histogram\nset style fill solid 0.8 noborder\nset boxwidth 1\n"
+            "set style histogram clustered gap 2\nset yrange [0:2]\nset xtics rotate by -60\n"
+            f"plot for [i=2:{len(section.peers) + 1}] $d using i:xtic(1)\n",
+            max(900, 16 * len(rows) * len(section.peers) // 4))
+
+
 def write_all(folder, sections, curves):
     """Writes report.txt, samples.csv and the plots; returns the report's lines."""
     os.makedirs(folder, exist_ok=True)
@@ -161,7 +182,9 @@ def write_all(folder, sections, curves):
             lines += verdict_table(s, mine, False)
             if len(s.rivals()) > len(s.rivals(False)):
                 lines += verdict_table(s, mine, True)
-        plot_means(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s)
+        name = os.path.join(folder, s.title.replace(" ", "-"))
+        plot_means(name + ".svg", s)
+        plot_rows(name + "-rows.svg", s)
     for s, xlabel in curves:
         lines += text_table(s)
         plot_curve(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s, xlabel)

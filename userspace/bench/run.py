@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import subprocess
 import time
 
 import peers
@@ -22,7 +23,8 @@ def arguments():
     p = argparse.ArgumentParser(prog="bench", description=__doc__)
     p.add_argument("--quick", action="store_true", help="about two minutes instead of fifteen")
     p.add_argument("--peers", default="", help="more shared objects, separated by commas")
-    p.add_argument("--only", default="", help="parts: micro,programs,traces,cpython,native,curves")
+    p.add_argument("--only", default="", help="parts: micro,programs,traces,cpython,native,"
+                   "curves,instructions")
     p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
     return p.parse_args()
 
@@ -104,6 +106,16 @@ def run_native(allocators, quick, seconds):
                           [p.name for p in allocators] + ["native"])
 
 
+def count_instructions(allocators, out):
+    """Runs icount.sh over everything and keeps its table."""
+    names = [p.so or "glibc" for p in allocators]
+    done = subprocess.run([os.path.join(runner.HERE, "icount.sh")] + names, capture_output=True,
+                          text=True, check=False, env=dict(os.environ, BENCH_OUT=runner.OUT))
+    with open(os.path.join(out, "instructions.txt"), "w", encoding="utf-8") as f:
+        f.write(done.stdout)
+    return done.stdout + done.stderr
+
+
 def run_curves(allocators, seconds):
     found = []
     for title, points, label in (
@@ -122,10 +134,11 @@ def run_curves(allocators, seconds):
 def main():
     args = arguments()
     only = set(filter(None, args.only.split(",")))
-    parts = {"micro", "programs", "traces", "cpython", "native", "curves"}
+    parts = {"micro", "programs", "traces", "cpython", "native", "curves", "instructions"}
     if only - parts:
         runner.die(f"--only knows {', '.join(sorted(parts))}")
-    wanted = only or (parts - {"curves", "traces"} if args.quick else parts)
+    wanted = only or (parts - {"curves", "traces", "instructions"} if args.quick else parts)
+    os.makedirs(args.out, exist_ok=True)
     seconds = QUICK if args.quick else FULL
     begin = time.monotonic()
     peers.install()
@@ -141,7 +154,10 @@ def main():
     if "curves" in wanted:
         print(f"bench: curves ({time.monotonic() - begin:.0f} s)", flush=True)
         curves = run_curves(allocators, seconds)
-    print("\n".join(report.write_all(args.out, sections, curves)))
+    if sections or curves:
+        print("\n".join(report.write_all(args.out, sections, curves)))
+    if "instructions" in wanted:
+        print(count_instructions(allocators, args.out))
     print(f"bench: {time.monotonic() - begin:.0f} s; tables, samples.csv and plots are in "
           f"{os.path.relpath(args.out)}")
 
