@@ -165,6 +165,7 @@ static bool pa_arena_detach(struct pa_node *node, struct pa_arena *arena)
 		next->all_prev = arena->all_prev;
 	WRITE_ONCE(arena->magic, PA_MAGIC_GONE);
 	node->arenas--;
+	node->bytes -= pa_arena_bytes(arena);
 	node->unmapped++;
 	return true;
 }
@@ -184,6 +185,22 @@ static struct pa_arena *pa_arenas_surplus(struct pa_node *node, unsigned int kee
 	for (; arena; arena = arena->next)
 		if (pa_arena_detach(node, arena))
 			return arena;
+	return NULL;
+}
+
+/* Likewise a short arena; of those none is kept. */
+static struct pa_arena *pa_arenas_surplus_short(struct pa_node *node)
+{
+	u64 lists = node->nonempty & ~(1ULL << PA_ARENA_POOLS);
+	struct pa_arena *arena;
+
+	if (node->bytes == node->arenas * PA_ARENA_SIZE)
+		return NULL;
+	for (; lists; lists &= lists - 1)
+		for (arena = node->bucket[__builtin_ctzll(lists)]; arena; arena = arena->next)
+			if (arena->nfree == pa_arena_pools(arena) &&
+			    pa_arena_detach(node, arena))
+				return arena;
 	return NULL;
 }
 
@@ -220,6 +237,8 @@ void pa_arenas_put(struct pa_pool *pool)
 	node->pools -= npools;
 	if (arena->nfree == PA_ARENA_POOLS)
 		surplus = pa_arenas_surplus(node, READ_ONCE(pa_reserve));
+	else if (arena->nfree == pa_arena_pools(arena) && pa_arena_detach(node, arena))
+		surplus = arena;
 	pa_unlock(&node->lock);
 
 	if (surplus)
@@ -232,6 +251,9 @@ void pa_arenas_put(struct pa_pool *pool)
  * pa_arenas_grow() - map one more arena
  * @node: the node that gets it
  * @gfp: what the mapping may do: sleep, use reserves
+ * @npools: a run of so many pools is needed
+ *
+ * The platform may give a short arena, which lacks its last pools.
  *
  * An arena that the heap has had before may come back before a grace period
  * has passed. A reader may then still stand on it, not pinned, about to read
@@ -242,21 +264,23 @@ void pa_arenas_put(struct pa_pool *pool)
  * Context: as @gfp says; the caller has not entered a slot.
  * Return: false if the system has no memory or a limit is reached.
  */
-bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
+bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools)
 {
 	struct pa_arena *arena, *head;
 	bool fresh = true;
+	unsigned int n;
 
-	arena = pa_arena_map(node->nid, gfp, &fresh);
+	arena = pa_arena_map(node->nid, gfp, npools, &fresh);
 	if (!arena)
 		return false;
+	n = pa_arena_pools(arena);
 	if (fresh)
 		memset(arena, 0, PA_DESC_BYTES);
-	atomic64_set(&arena->free, (s64)PA_ALL_POOLS);
+	atomic64_set(&arena->free, (s64)pa_run_mask(1, n));
 	atomic64_set(&arena->dirty, 0);
 	atomic64_set(&arena->aged, 0);
 	arena->nid = (u8)node->nid;
-	arena->nfree = PA_ARENA_POOLS;
+	arena->nfree = (u8)n;
 	WRITE_ONCE(arena->magic, PA_MAGIC_ARENA);
 
 	pa_lock(&node->lock);
@@ -270,6 +294,9 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp)
 		head->all_prev = arena;
 	rcu_assign_pointer(node->all, arena);
 	node->mapped++;
+	node->bytes += pa_arena_bytes(arena);
+	if (node->bytes > node->bytes_peak)
+		node->bytes_peak = node->bytes;
 	if (++node->arenas > node->arenas_peak)
 		node->arenas_peak = node->arenas;
 	pa_unlock(&node->lock);
@@ -330,11 +357,13 @@ size_t pa_arenas_release(struct pa_node *node, unsigned int keep)
 
 	for (;;) {
 		pa_lock(&node->lock);
-		arena = pa_arenas_surplus(node, keep);
+		arena = pa_arenas_surplus_short(node);
+		if (!arena)
+			arena = pa_arenas_surplus(node, keep);
 		pa_unlock(&node->lock);
 		if (!arena)
 			return bytes;
-		bytes += PA_ARENA_SIZE;
+		bytes += pa_arena_bytes(arena);
 		pa_arena_unmap(arena);
 	}
 }

@@ -148,6 +148,12 @@ static __always_inline char *pa_pool_base(const struct pa_pool *pool)
 	       ((size_t)pa_pool_index(pool) << PA_POOL_SHIFT);
 }
 
+/* The memory of an arena: all of PA_ARENA_SIZE, unless it is a short one. */
+static inline size_t pa_arena_bytes(const struct pa_arena *arena)
+{
+	return (size_t)(pa_arena_pools(arena) + 1) << PA_POOL_SHIFT;
+}
+
 static __always_inline struct pa_pool *pa_arena_desc(struct pa_arena *arena,
 						     unsigned int index)
 {
@@ -169,7 +175,7 @@ static inline bool pa_pool_holds(const struct pa_pool *pool, const void *p)
 
 u64 pa_arena_hold(struct pa_arena *arena, u64 want);
 void pa_arena_unhold(struct pa_arena *arena, u64 held);
-bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp);
+bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools);
 struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);

@@ -77,7 +77,7 @@ void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
 		p = pa_alloc_try(cls, nid, &node);
 		if (likely(p))
 			return p;
-		if (!pa_may_grow() || !pa_arenas_grow(node, gfp))
+		if (!pa_may_grow() || !pa_arenas_grow(node, gfp, pa_class[cls].npools))
 			break;
 	}
 	p = pa_alloc_last_resort(pa_class_size(cls), gfp);

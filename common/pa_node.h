@@ -17,6 +17,8 @@
  * @all: RCU list of all arenas
  * @arenas: arenas mapped
  * @arenas_peak: the most there ever were
+ * @bytes: what they take; less than their number says when some are short
+ * @bytes_peak: the most there ever were
  * @mapped: arenas mapped since the start
  * @unmapped: arenas given back since the start
  * @pools: pools in use
@@ -34,6 +36,8 @@ struct pa_node {
 	struct pa_arena __rcu *all;
 	u64 arenas;
 	u64 arenas_peak;
+	u64 bytes;
+	u64 bytes_peak;
 	u64 mapped;
 	u64 unmapped;
 	u64 pools;

@@ -73,8 +73,7 @@ static void pa_report_totals(struct pa_out *o, const struct pa_node_count *n)
 	pa_put_pair(o, "arena_bytes", PA_ARENA_SIZE);
 	pa_put_pair(o, "pool_bytes", PA_POOL_SIZE);
 	pa_put_peak(o, "arenas", n->arenas, n->arenas_peak);
-	pa_put_peak(o, "mapped_bytes", n->arenas * PA_ARENA_SIZE,
-		    n->arenas_peak * PA_ARENA_SIZE);
+	pa_put_peak(o, "mapped_bytes", n->bytes, n->bytes_peak);
 	pa_put_peak(o, "pools", n->pools, n->pools_peak);
 	pa_put_pair(o, "empty_arenas", n->empty);
 	pa_put_pair(o, "arenas_mapped", n->mapped);
@@ -158,7 +157,7 @@ static void pa_report_node(struct pa_out *o, unsigned int nid)
 static void pa_report_identity(struct pa_out *o, const struct pa_node_count *n)
 {
 	pa_put(o, "identity");
-	pa_put_num(o, n->arenas * PA_ARENA_SIZE, 0);
+	pa_put_num(o, n->bytes, 0);
 	pa_put(o, " = live");
 	pa_put_num(o, n->count.live_bytes, 0);
 	pa_put(o, " + free");

@@ -111,7 +111,7 @@ static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
 	sum->walked++;
 	sum->empty += !used;
 	sum->descriptor_bytes += PA_POOL_SIZE;
-	sum->free_pool_bytes += (PA_ARENA_POOLS - used) * PA_POOL_SIZE;
+	sum->free_pool_bytes += (pa_arena_pools(arena) - used) * PA_POOL_SIZE;
 }
 
 /**
@@ -130,6 +130,8 @@ void pa_stats_node(struct pa_node *node, struct pa_node_count *sum,
 	pa_lock(&node->lock);
 	sum->arenas += node->arenas;
 	sum->arenas_peak += node->arenas_peak;
+	sum->bytes += node->bytes;
+	sum->bytes_peak += node->bytes_peak;
 	sum->mapped += node->mapped;
 	sum->unmapped += node->unmapped;
 	sum->pools += node->pools;
@@ -163,12 +165,12 @@ void pa_stats_collect(struct pa_stats *stats)
  * @n: a count
  *
  * Return: true if arenas x arena size = live + free + descriptors + uncarved,
- * where the arenas are those that the node has, and the parts what the walk
- * over their descriptors found.
+ * where the arenas (short ones with what they have) are those that the node
+ * has, and the parts what the walk over their descriptors found.
  */
 bool pa_stats_identity(const struct pa_node_count *n)
 {
-	return n->arenas * PA_ARENA_SIZE ==
+	return n->bytes ==
 	       n->count.live_bytes + n->count.free_bytes + n->descriptor_bytes +
 	       n->count.uncarved_bytes + n->free_pool_bytes;
 }

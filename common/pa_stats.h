@@ -37,6 +37,8 @@ struct pa_count {
  * struct pa_node_count - the arenas of one node
  * @arenas: mapped now
  * @arenas_peak: the most there ever were
+ * @bytes: what they take
+ * @bytes_peak: the most there ever were
  * @mapped: mapped since the start
  * @unmapped: given back since the start
  * @empty: arenas without a pool in use
@@ -50,6 +52,8 @@ struct pa_count {
 struct pa_node_count {
 	u64 arenas;
 	u64 arenas_peak;
+	u64 bytes;
+	u64 bytes_peak;
 	u64 mapped;
 	u64 unmapped;
 	u64 empty;

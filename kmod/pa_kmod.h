@@ -8,9 +8,20 @@
 #include "pa_heap.h"
 #include "pa_stats.h"
 
+#define PA_ARENA_ORDER	(PA_ARENA_SHIFT - PAGE_SHIFT)
+#define PA_ARENA_PAGES	(PA_ARENA_SIZE / PAGE_SIZE)
+
 /* pa_pages.c: where arenas come from; parameters max_arenas and fail_nth. */
 extern unsigned int pa_max_arenas;
-unsigned int pa_arenas_in_use(void);
+struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
+
+/* pa_pressure.c: spare memory for who may not wait; the shrinker; trimming. */
+#define PA_SPARE_MAX	16
+extern unsigned int pa_spare;
+struct page *pa_spare_take(unsigned int nid, gfp_t gfp);
+size_t pa_trim_all(void);
+int pa_pressure_init(void);
+void pa_pressure_exit(void);
 
 /* pa_cpu.c: nodes, the slots of CPUs, hotplug. */
 int pa_cpus_init(void);

@@ -31,6 +31,10 @@ static int __init pa_params_check(void)
 		       pa_reserve, pa_max_arenas);
 		return -EINVAL;
 	}
+	if (pa_spare > PA_SPARE_MAX) {
+		pr_err("spare=%u is too much, give 0 to %u\n", pa_spare, PA_SPARE_MAX);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -47,6 +51,9 @@ static int __init pa_init(void)
 	ret = pa_rcu_init();
 	if (ret)
 		goto no_rcu;
+	ret = pa_pressure_init();
+	if (ret)
+		goto no_pressure;
 	ret = pa_proc_init(pa_world_readable ? 0444 : 0400);
 	if (ret)
 		goto no_proc;
@@ -55,6 +62,8 @@ static int __init pa_init(void)
 	return 0;
 
 no_proc:
+	pa_pressure_exit();
+no_pressure:
 	pa_rcu_exit();
 no_rcu:
 	pa_cpus_exit();
@@ -67,6 +76,7 @@ no_cpus:
 static void __exit pa_exit(void)
 {
 	pa_proc_exit();
+	pa_pressure_exit();
 	pa_rcu_exit();
 	pa_cpus_exit();
 	pa_nodes_exit();

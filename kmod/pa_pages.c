@@ -2,12 +2,14 @@
 /*
  * Where arenas come from: the page allocator.
  */
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 
 #include "pa_kmod.h"
 
-#define PA_ARENA_ORDER	(PA_ARENA_SHIFT - PAGE_SHIFT)
+/* How many blocks of one size are tried for one that is aligned as an arena. */
+#define PA_SHORT_TRIES	16
 
 static_assert(PA_ARENA_SHIFT >= PAGE_SHIFT);
 
@@ -34,16 +36,6 @@ MODULE_PARM_DESC(fail_nth, "Let the n-th request for an arena from now on fail, 
 
 static atomic_t pa_arenas_used = ATOMIC_INIT(0);
 
-/**
- * pa_arenas_in_use() - arenas that count against the limit
- *
- * Those that wait for a grace period before they are freed do not.
- */
-unsigned int pa_arenas_in_use(void)
-{
-	return atomic_read(&pa_arenas_used);
-}
-
 static bool pa_fault_injected(void)
 {
 	unsigned int n = READ_ONCE(pa_fail_nth);
@@ -66,25 +58,99 @@ static bool pa_arena_charge(void)
 	return false;
 }
 
+static struct page *pa_pages_get(unsigned int nid, gfp_t gfp, unsigned int order)
+{
+	return alloc_pages_node(nid, gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_COMP, order);
+}
+
+/**
+ * pa_pages_whole() - get the memory of a whole arena, outside of the heap
+ * @nid: the node that it should come from
+ * @gfp: what the allocation may do
+ *
+ * Return: pages of PA_ARENA_ORDER, or NULL.
+ */
+struct page *pa_pages_whole(unsigned int nid, gfp_t gfp)
+{
+	return pa_pages_get(nid, gfp, PA_ARENA_ORDER);
+}
+
+/*
+ * Looks for a block of @order that starts where an arena may. The others are
+ * kept until the end, so that the page allocator does not give them again.
+ */
+static struct page *pa_pages_aligned(unsigned int nid, gfp_t gfp, unsigned int order)
+{
+	struct page *tried[PA_SHORT_TRIES], *page = NULL;
+	unsigned int n = 0;
+
+	while (n < PA_SHORT_TRIES) {
+		page = pa_pages_get(nid, gfp, order);
+		if (!page || !((uintptr_t)page_address(page) & PA_ARENA_MASK))
+			break;
+		tried[n++] = page;
+		page = NULL;
+	}
+	while (n)
+		__free_pages(tried[--n], order);
+	return page;
+}
+
+/*
+ * Memory is too fragmented for a whole arena: a short one has fewer pools, but
+ * is aligned as any, and is as good for a class whose pools fit.
+ */
+static struct page *pa_pages_short(unsigned int nid, gfp_t gfp, unsigned int npools)
+{
+	unsigned int least = order_base_2((npools + 1) * (PA_POOL_SIZE / PAGE_SIZE));
+	unsigned int order = PA_ARENA_ORDER;
+	struct page *page = NULL;
+
+	/* Reclaim has been tried for the whole one. */
+	gfp &= ~__GFP_DIRECT_RECLAIM;
+	while (!page && order-- > least)
+		page = pa_pages_aligned(nid, gfp, order);
+	return page;
+}
+
+/* On PREEMPT_RT the page allocator takes sleeping locks. */
+static bool pa_may_call_page_allocator(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
+{
+	struct page *page = NULL;
+
+	gfp &= ~PA_GFP_DROPPED;
+	if (pa_may_call_page_allocator())
+		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
+	if (!page)
+		page = pa_spare_take(nid, gfp);
+	if (!page && pa_may_call_page_allocator())
+		page = pa_pages_short(nid, gfp, npools);
+	return page;
+}
+
 /**
  * pa_arena_map() - get the memory of an arena
  * @nid: the node that it should come from
  * @gfp: what the allocation may do
+ * @npools: the arena may be short, but not shorter than this
  * @fresh: stays true: what is given back waits for its grace period, and does
  *	not come back before
  *
  * Context: as @gfp says; neither in a slot nor under a lock of the core.
- * Return: memory aligned to its size, or NULL.
+ * Return: memory aligned to PA_ARENA_SIZE, or NULL.
  */
-void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh)
+void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh)
 {
 	struct page *page;
 
 	if (pa_fault_injected() || !pa_arena_charge())
 		return NULL;
-	gfp &= ~PA_GFP_DROPPED;
-	gfp |= __GFP_NORETRY | __GFP_NOWARN | __GFP_COMP;
-	page = alloc_pages_node(nid, gfp, PA_ARENA_ORDER);
+	page = pa_pages(nid, gfp, npools);
 	if (!page) {
 		atomic_dec(&pa_arenas_used);
 		return NULL;
@@ -92,9 +158,27 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh)
 	return page_address(page);
 }
 
+static unsigned int pa_arena_order(const struct pa_arena *arena)
+{
+	return compound_order(virt_to_page(arena));
+}
+
+/**
+ * pa_arena_pools() - how many pools an arena has
+ * @arena: the arena
+ *
+ * Return: PA_ARENA_POOLS, or less for a short arena.
+ */
+unsigned int pa_arena_pools(const struct pa_arena *arena)
+{
+	return (PAGE_SIZE << pa_arena_order(arena)) / PA_POOL_SIZE - 1;
+}
+
 static void pa_arena_free(struct rcu_head *head)
 {
-	free_pages((unsigned long)pa_arena_of(head), PA_ARENA_ORDER);
+	struct pa_arena *arena = pa_arena_of(head);
+
+	free_pages((unsigned long)arena, pa_arena_order(arena));
 }
 
 /**

@@ -130,7 +130,8 @@ typedef struct pa_lock pa_lock_t;
 
 /* Memory of arenas. */
 struct pa_arena;
-void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh);
+void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh);
+unsigned int pa_arena_pools(const struct pa_arena *arena);
 void pa_arena_unmap(struct pa_arena *arena);
 
 static inline void pa_idle(unsigned int nid)

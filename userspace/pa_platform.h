@@ -169,7 +169,11 @@ static inline unsigned int pa_this_node(void)
 
 /* Memory of arenas. */
 struct pa_arena;
-void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, bool *fresh);
+void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh);
+
+/* All arenas are whole. */
+#define pa_arena_pools(arena)	((void)(arena), (unsigned int)PA_ARENA_POOLS)
+
 void pa_arena_unmap(struct pa_arena *arena);
 void pa_idle(unsigned int nid);
 void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp);

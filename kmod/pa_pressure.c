@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When memory is short: spare arenas for who may not wait for memory, the
+ * shrinker, and trimming of all CPUs' slots.
+ */
+#include <linux/cpu.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/workqueue.h>
+
+#include "pa_kmod.h"
+
+/*
+ * An interrupt that finds its CPU without blocks cannot reclaim or compact
+ * memory to get an arena, and on PREEMPT_RT cannot call the page allocator at
+ * all: so one is kept ready, and another one fetched when it was taken.
+ */
+unsigned int pa_spare = 1;
+module_param_named(spare, pa_spare, uint, 0444);
+MODULE_PARM_DESC(spare, "Arenas that each node keeps ready for callers that may not wait, 0 to 16 (default 1)");
+
+/* Between a spare arena's use and the next try to replace it. */
+#define PA_REFILL_DELAY	(HZ / 20)
+
+/**
+ * struct pa_spares - what a node keeps ready
+ * @lock: guards @count and @pages
+ * @count: how many there are
+ * @pages: whole arenas
+ * @refill: gets more
+ * @nid: the node's number, constant
+ */
+struct pa_spares {
+	raw_spinlock_t lock;
+	unsigned int count;
+	struct page *pages[PA_SPARE_MAX];
+	struct delayed_work refill;
+	unsigned int nid;
+};
+
+static struct pa_spares *pa_spares[PA_MAX_NODES];
+static struct workqueue_struct *pa_workqueue;
+static struct work_struct __percpu *pa_trim_works;
+static struct shrinker *pa_shrinker;
+static atomic64_t pa_trimmed_bytes = ATOMIC64_INIT(0);
+
+static bool pa_spare_put(struct pa_spares *s, struct page *page)
+{
+	unsigned long flags;
+	bool room;
+
+	raw_spin_lock_irqsave(&s->lock, flags);
+	room = s->count < pa_spare;
+	if (room)
+		s->pages[s->count++] = page;
+	raw_spin_unlock_irqrestore(&s->lock, flags);
+	return room;
+}
+
+/* Gives up when there is none to be had; the next caller in need tries again. */
+static void pa_spare_refill(struct work_struct *work)
+{
+	struct pa_spares *s = container_of(work, struct pa_spares, refill.work);
+	struct page *page;
+
+	while (READ_ONCE(s->count) < pa_spare) {
+		page = pa_pages_whole(s->nid, GFP_KERNEL);
+		if (!page)
+			return;
+		if (!pa_spare_put(s, page))
+			__free_pages(page, PA_ARENA_ORDER);
+	}
+}
+
+/* May the caller reclaim memory? If so, the spare is not for it. */
+static bool pa_may_reclaim(gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) && !(current->flags & PF_MEMALLOC);
+}
+
+/**
+ * pa_spare_take() - get the memory of an arena that was kept ready
+ * @nid: the node
+ * @gfp: what the caller may do
+ *
+ * Context: any.
+ * Return: pages of PA_ARENA_ORDER, or NULL.
+ */
+struct page *pa_spare_take(unsigned int nid, gfp_t gfp)
+{
+	struct pa_spares *s = pa_spares[nid];
+	struct page *page = NULL;
+	unsigned long flags;
+
+	if (!s || pa_may_reclaim(gfp))
+		return NULL;
+	raw_spin_lock_irqsave(&s->lock, flags);
+	if (s->count)
+		page = s->pages[--s->count];
+	raw_spin_unlock_irqrestore(&s->lock, flags);
+	queue_delayed_work(pa_workqueue, &s->refill, PA_REFILL_DELAY);
+	return page;
+}
+
+static void pa_trim_this_cpu(struct work_struct *work)
+{
+	atomic64_add(pa_trim(), &pa_trimmed_bytes);
+}
+
+/* Each CPU flushes its own slot, since nobody else can enter it. */
+static void pa_trim_start(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		queue_work_on(cpu, pa_workqueue, per_cpu_ptr(pa_trim_works, cpu));
+}
+
+/**
+ * pa_trim_all() - give back all memory without a live block, of all CPUs
+ *
+ * Context: task, may sleep.
+ * Return: bytes.
+ */
+size_t pa_trim_all(void)
+{
+	unsigned int cpu;
+
+	atomic64_set(&pa_trimmed_bytes, 0);
+	cpus_read_lock();
+	pa_trim_start();
+	cpus_read_unlock();
+	for_each_possible_cpu(cpu)
+		flush_work(per_cpu_ptr(pa_trim_works, cpu));
+	return pa_trim() + atomic64_read(&pa_trimmed_bytes);
+}
+
+/*
+ * The empty arenas, and something for each CPU that owns pools: how many of
+ * those are empty is known to the CPU itself only.
+ */
+static unsigned long pa_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct pa_node *node = pa_nodes[pa_node_number(sc->nid)];
+	unsigned long pages = 0;
+	struct pa_arena *arena;
+	struct pa_slot *slot;
+
+	if (!node)
+		return SHRINK_EMPTY;
+	pa_lock(&node->lock);
+	for (arena = node->bucket[PA_ARENA_POOLS]; arena; arena = arena->next)
+		pages += PA_ARENA_PAGES;
+	pa_unlock(&node->lock);
+	/* Pairs with the cmpxchg in pa_slot_register(). */
+	for (slot = smp_load_acquire(&pa_slots); slot; slot = slot->next_slot)
+		if (READ_ONCE(slot->node) == node && READ_ONCE(slot->pools))
+			pages++;
+	return pages ?: SHRINK_EMPTY;
+}
+
+/*
+ * The other CPUs flush their slots a little later; what that empties is given
+ * back then. Pages are free after a grace period, which reclaim can wait for.
+ */
+static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long pages = pa_trim() / PAGE_SIZE;
+
+	pa_trim_start();
+	if (!pages)
+		return SHRINK_STOP;
+	mm_account_reclaimed_pages(pages);
+	return pages;
+}
+
+static void pa_spares_free(void)
+{
+	unsigned int nid;
+
+	for (nid = 0; nid < PA_MAX_NODES; nid++) {
+		struct pa_spares *s = pa_spares[nid];
+
+		if (!s)
+			continue;
+		cancel_delayed_work_sync(&s->refill);
+		while (s->count)
+			__free_pages(s->pages[--s->count], PA_ARENA_ORDER);
+		kfree(s);
+		pa_spares[nid] = NULL;
+	}
+}
+
+static int pa_spares_init(void)
+{
+	struct pa_spares *s;
+	int nid;
+
+	for_each_node_state(nid, N_MEMORY) {
+		if (nid >= PA_MAX_NODES)
+			break;
+		s = kzalloc_node(sizeof(*s), GFP_KERNEL, nid);
+		if (!s)
+			return -ENOMEM;
+		raw_spin_lock_init(&s->lock);
+		s->nid = nid;
+		INIT_DELAYED_WORK(&s->refill, pa_spare_refill);
+		pa_spares[nid] = s;
+		queue_delayed_work(pa_workqueue, &s->refill, 0);
+	}
+	return 0;
+}
+
+static int pa_shrinker_init(void)
+{
+	pa_shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE, "poolalloc");
+	if (!pa_shrinker)
+		return -ENOMEM;
+	pa_shrinker->count_objects = pa_shrink_count;
+	pa_shrinker->scan_objects = pa_shrink_scan;
+	shrinker_register(pa_shrinker);
+	return 0;
+}
+
+/**
+ * pa_pressure_init() - get ready for a shortage of memory
+ *
+ * Return: 0 or an error.
+ */
+int pa_pressure_init(void)
+{
+	unsigned int cpu;
+
+	pa_trim_works = alloc_percpu(struct work_struct);
+	if (!pa_trim_works)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		INIT_WORK(per_cpu_ptr(pa_trim_works, cpu), pa_trim_this_cpu);
+	pa_workqueue = alloc_workqueue("poolalloc", WQ_MEM_RECLAIM | WQ_PERCPU, 0);
+	if (!pa_workqueue)
+		goto no_workqueue;
+	if (pa_spares_init() || pa_shrinker_init())
+		goto no_spares;
+	return 0;
+
+no_spares:
+	pa_spares_free();
+	destroy_workqueue(pa_workqueue);
+no_workqueue:
+	free_percpu(pa_trim_works);
+	return -ENOMEM;
+}
+
+/* The heap is still there; nobody uses it. */
+void pa_pressure_exit(void)
+{
+	shrinker_free(pa_shrinker);
+	pa_spares_free();
+	destroy_workqueue(pa_workqueue);
+	free_percpu(pa_trim_works);
+}
