@@ -2,6 +2,7 @@
 """compare.sh: a few workloads, a few shared objects, one small table."""
 
 import argparse
+import fnmatch
 import os
 
 import runner
@@ -19,7 +20,7 @@ def arguments():
         "interleaved rounds, and ratios to the first one named.")
     p.add_argument("-n", type=int, default=15, help="rounds (default 15)")
     p.add_argument("-w", default=KEY_SET, help="workloads, separated by commas; 'all', a name, "
-                   "a prefix ending in *, or pabench's own arguments ('random live=5000')")
+                   "a pattern, or pabench's own arguments ('random live=5000')")
     p.add_argument("-s", type=float, default=1.0, help="scale the number of operations")
     p.add_argument("-m", action="store_true", help="peak resident memory instead of time")
     p.add_argument("-l", action="store_true", help="list the workloads")
@@ -32,7 +33,7 @@ def choose(names):
     known = list(workloads.micro())
     for name in names.split(","):
         chosen = [w for w in known if name in ("all", w.name) or
-                  (name.endswith("*") and w.name.startswith(name[:-1]))]
+                  (fnmatch.fnmatch(w.name, name))]
         if not chosen and (" " in name or "-" not in name):
             chosen = [workloads.Workload(name, name)]
         if not chosen:
