@@ -368,6 +368,21 @@ size_t pa_arenas_release(struct pa_node *node, unsigned int keep)
 	}
 }
 
+/**
+ * pa_node_reset_peaks() - let the peaks start again from now
+ * @node: the node
+ *
+ * Context: any; takes the node lock.
+ */
+void pa_node_reset_peaks(struct pa_node *node)
+{
+	pa_lock(&node->lock);
+	node->arenas_peak = node->arenas;
+	node->bytes_peak = node->bytes;
+	node->pools_peak = node->pools;
+	pa_unlock(&node->lock);
+}
+
 static bool pa_arena_pin(struct pa_arena *arena)
 {
 	u16 pins = READ_ONCE(arena->pins);

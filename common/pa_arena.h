@@ -59,7 +59,7 @@ struct pa_arena {
  * @PA_POOL_FREE: its bit in the arena's mask is set; nobody's
  * @PA_POOL_CURRENT: owned, the one its slot allocates this class from
  * @PA_POOL_USABLE: owned, has blocks to give, on the slot's usable list
- * @PA_POOL_FULL: owned, all blocks are out, on the slot's full list
+ * @PA_POOL_FULL: owned, all blocks but a few are out, on the slot's full list
  * @PA_POOL_LOOSE: without an owner: on a shared list, or full and waiting for
  *	the first remote free to put it there
  */
@@ -78,7 +78,8 @@ enum pa_pool_state {
  *	Always NULL in the descriptors of a span's further pools.
  * @free: blocks freed by the owner, linked through their first word. Owner.
  * @left: local frees until something happens (pa_slot_free_event()): the
- *	number of blocks that are out, except 1 while the pool is FULL. Owner.
+ *	number of blocks that are out, but while the pool is FULL what is left
+ *	of its class's @wake, see pa_pool_out(). Owner.
  * @carved: blocks that have been carved so far; the rest was never touched.
  *	Owner.
  * @cls: size class, constant while the pool is not free
@@ -160,6 +161,19 @@ static __always_inline struct pa_pool *pa_arena_desc(struct pa_arena *arena,
 	return (struct pa_pool *)arena + index;
 }
 
+/*
+ * Blocks of the pool that are not on its own list. A FULL pool counts down
+ * from its class's @wake, starting when all blocks were out.
+ */
+static inline u32 pa_pool_out(const struct pa_pool *pool, unsigned int state)
+{
+	u32 left = READ_ONCE(pool->left);
+
+	if (state == PA_POOL_FULL)
+		left += (u32)pool->capacity - pa_class[pool->cls].wake;
+	return left;
+}
+
 /* True if @p can be a block of the pool: in its carved part, at a start. */
 static inline bool pa_pool_holds(const struct pa_pool *pool, const void *p)
 {
@@ -181,5 +195,6 @@ void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);
 struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena);
 void pa_arena_unpin(struct pa_arena *arena);
+void pa_node_reset_peaks(struct pa_node *node);
 
 #endif

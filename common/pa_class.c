@@ -7,6 +7,28 @@ struct pa_class pa_class[PA_CLASSES];
 #define PA_SPAN_BYTES	65536
 
 /*
+ * A full pool stays asleep until a quarter of its blocks came back, 16 at
+ * most: under random frees each refill then brings that many blocks instead
+ * of one or two. The idea is snmalloc's.
+ */
+#define PA_WAKE_MOST	16
+
+static u8 pa_wake(unsigned int capacity)
+{
+	unsigned int wake = capacity / 4;
+
+	return (u8)(wake < 1 ? 1 : wake > PA_WAKE_MOST ? PA_WAKE_MOST : wake);
+}
+
+/* Blocks of two pages, 16 to 64 of them. */
+static u8 pa_room(size_t size)
+{
+	size_t room = 8192 / size;
+
+	return (u8)(room < 16 ? 16 : room > 64 ? 64 : room);
+}
+
+/*
  * The shortest run that wastes at most 1/16 behind its last block and holds
  * enough blocks for the refill to pay.
  */
@@ -45,8 +67,10 @@ void pa_class_init(void)
 		bool medium = cls >= PA_FIRST_MEDIUM;
 
 		c->size = medium ? (u32)pa_medium_size(cls) : cls * PA_SMALL_STEP;
-		c->npools = medium ? (u16)pa_span_pools(c->size) : 1;
+		c->npools = medium ? (u8)pa_span_pools(c->size) : 1;
 		c->capacity = (u16)(c->npools * PA_POOL_SIZE / c->size);
+		c->wake = pa_wake(c->capacity);
+		c->room = medium ? 0 : pa_room(c->size);
 		c->inverse = (u32)(((1ULL << 32) + c->size - 1) / c->size);
 	}
 }

@@ -11,6 +11,9 @@
  * struct pa_class - what a pool of one size class looks like
  * @size: bytes of a block
  * @capacity: blocks of a pool (or span) of this class
+ * @wake: frees into a full pool until it is allocated from again, see
+ *	pa_pool_out()
+ * @room: local frees after a refill that go to the bin, see pa_slot_free()
  * @npools: pools of a run: 1 for small classes, 2..32 for medium ones
  * @inverse: 2^32 / size rounded up: offset / size without a division
  *
@@ -19,9 +22,11 @@
  */
 struct pa_class {
 	u32 size;
-	u16 capacity;
-	u16 npools;
 	u32 inverse;
+	u16 capacity;
+	u8 wake;
+	u8 room;
+	u8 npools;
 };
 
 extern struct pa_class pa_class[PA_CLASSES];

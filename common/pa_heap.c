@@ -86,6 +86,21 @@ void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
 	return p;
 }
 
+/* What is wrong with a pointer, or NULL, and then *@pool is its pool. */
+static const char *pa_pointer_wrong(const void *p, struct pa_pool **pool)
+{
+	struct pa_arena *arena = pa_arena_of(p);
+
+	if (!pa_plausible(arena) || READ_ONCE(arena->magic) != PA_MAGIC_ARENA)
+		return "pointer was not allocated here";
+	*pool = pa_pool_head(pa_desc_of(p));
+	if ((void *)*pool <= (void *)arena || READ_ONCE((*pool)->state) == PA_POOL_FREE)
+		return "pointer into memory that holds no blocks (freed already?)";
+	if (!pa_pool_holds(*pool, p))
+		return "pointer into the middle of a block";
+	return NULL;
+}
+
 /**
  * pa_pool_of() - find and check the pool of a pointer given by the caller
  * @p: supposed to be a live block
@@ -94,16 +109,9 @@ void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
  */
 struct pa_pool *pa_pool_of(const void *p)
 {
-	struct pa_arena *arena = pa_arena_of(p);
-	struct pa_pool *pool = pa_pool_head(pa_desc_of(p));
-	const char *why = NULL;
+	struct pa_pool *pool;
+	const char *why = pa_pointer_wrong(p, &pool);
 
-	if (READ_ONCE(arena->magic) != PA_MAGIC_ARENA)
-		why = "pointer was not allocated here";
-	else if ((void *)pool <= (void *)arena || READ_ONCE(pool->state) == PA_POOL_FREE)
-		why = "pointer into memory that holds no blocks (freed already?)";
-	else if (!pa_pool_holds(pool, p))
-		why = "pointer into the middle of a block";
 	if (unlikely(why)) {
 		pa_corrupt(why, p);
 		return NULL;

@@ -39,7 +39,7 @@ static bool pa_pool_has_room(const struct pa_pool *pool)
 static void pa_pool_set_full(struct pa_slot *slot, struct pa_pool *pool)
 {
 	WRITE_ONCE(pool->state, PA_POOL_FULL);
-	WRITE_ONCE(pool->left, 1);
+	WRITE_ONCE(pool->left, pa_class[pool->cls].wake);
 	pa_list_add(&slot->full, pool);
 }
 
@@ -49,10 +49,35 @@ static void pa_pool_set_usable(struct pa_slot *slot, struct pa_pool *pool)
 	pa_list_add(&slot->cls[pool->cls].usable, pool);
 }
 
+/* A FULL pool leaves the full list; @left is the true number from here on. */
+static void pa_pool_wake(struct pa_slot *slot, struct pa_pool *pool)
+{
+	pa_list_del(&slot->full, pool);
+	WRITE_ONCE(pool->left, pa_pool_out(pool, PA_POOL_FULL));
+}
+
+/*
+ * A pool whose free list does not fit its counters: a block was freed twice,
+ * or written to after it was freed. All of its blocks stay out for ever.
+ */
+static void __pa_cold pa_pool_damaged(struct pa_pool *pool)
+{
+	pa_corrupt("free list is damaged (a block freed twice, or used after free)",
+		   pa_pool_base(pool));
+	WRITE_ONCE(pool->free, NULL);
+	WRITE_ONCE(pool->left, pool->carved);
+}
+
 /* Gives an owned pool that holds no live block, and is on no list, back. */
 static void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 {
 	slot->pools -= pool->npools;
+	if (unlikely(!pa_list_sound(pool, pool->free, pool->carved))) {
+		pa_pool_damaged(pool);
+		WRITE_ONCE(pool->state, PA_POOL_LOOSE);
+		WRITE_ONCE(pool->owner, NULL);
+		return;
+	}
 	WRITE_ONCE(pool->free, NULL);
 	WRITE_ONCE(pool->owner, NULL);
 	pa_arenas_put(pool);
@@ -74,7 +99,7 @@ static void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
  * @slot: the entered slot
  * @pool: a pool of it whose @left has just become 0
  *
- * FULL: its first block came back, from now on it can be allocated from.
+ * FULL: enough blocks came back, from now on it can be allocated from.
  * USABLE: all blocks are back, the pool returns to its arena.
  * CURRENT: all blocks are back, and the pool stays, so that a program that
  * frees and allocates the only block of a class does not bounce a pool.
@@ -82,8 +107,7 @@ static void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 {
 	if (pool->state == PA_POOL_FULL) {
-		pa_list_del(&slot->full, pool);
-		WRITE_ONCE(pool->left, pool->capacity - 1U);
+		pa_pool_wake(slot, pool);
 		pa_pool_set_usable(slot, pool);
 	}
 	if (pool->state == PA_POOL_USABLE && !pool->left) {
@@ -113,8 +137,7 @@ static u32 pa_pool_collect(struct pa_pool *pool)
 static void pa_pool_drain(struct pa_slot *slot, struct pa_pool *pool)
 {
 	if (pool->state == PA_POOL_FULL) {
-		pa_list_del(&slot->full, pool);
-		WRITE_ONCE(pool->left, pool->capacity);
+		pa_pool_wake(slot, pool);
 		pa_pool_set_usable(slot, pool);
 	}
 	pa_pool_collect(pool);
@@ -149,8 +172,7 @@ static bool pa_pool_post(struct pa_pool *pool, struct pa_slot **dead)
 
 	if (owner && READ_ONCE(owner->dead) == PA_SLOT_ABANDONED) {
 		/* Nobody is left to let go (fork), and we hold the pool. */
-		if (READ_ONCE(pool->state) == PA_POOL_FULL)
-			WRITE_ONCE(pool->left, pool->capacity);
+		WRITE_ONCE(pool->left, pa_pool_out(pool, READ_ONCE(pool->state)));
 		WRITE_ONCE(pool->owner, NULL);
 		owner = NULL;
 	}
@@ -356,12 +378,13 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 
 	if (!list)
 		return pa_pool_carve(slot, pool);
-	WRITE_ONCE(pool->free, NULL);
-	WRITE_ONCE(pool->left, pool->carved);
-	if (unlikely(!pa_pool_holds(pool, list))) {
-		pa_corrupt("free list does not point to a block", list);
+	if (unlikely(!pa_pool_holds(pool, list) ||
+		     !pa_list_sound(pool, list, pool->carved - pool->left))) {
+		pa_pool_damaged(pool);
 		return NULL;
 	}
+	WRITE_ONCE(pool->free, NULL);
+	WRITE_ONCE(pool->left, pool->carved);
 	return list;
 }
 
@@ -415,17 +438,19 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	slot->refills++;
+	slot->room[cls] = pa_class[cls].room;
 	pa_trace_refill(cls);
 	PA_WRITE_OWN(*pa_slot_bin(slot, cls), pa_load_link(p));
 	return p;
 }
 
-/* Returns the blocks of a bin to the pool they came from. */
+/* Returns the blocks of a bin to the pools they came from. */
 static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 {
 	void **bin = pa_slot_bin(slot, cls);
 	void *p;
 
+	slot->room[cls] = 0;
 	while ((p = pa_bin_pop(bin)))
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 }
@@ -442,12 +467,11 @@ void pa_slot_flush(struct pa_slot *slot)
 
 	pa_slot_drain(slot);
 	for (cls = 1; cls < PA_CLASSES; cls++) {
-		struct pa_pool *pool = slot->cls[cls].current_pool;
+		struct pa_pool *pool;
 
-		if (!pool)
-			continue;
 		pa_slot_empty_bin(slot, cls);
-		if (!pool->left) {
+		pool = slot->cls[cls].current_pool;
+		if (pool && !pool->left) {
 			pa_pool_unlist(slot, pool);
 			pa_pool_release(slot, pool);
 		}
@@ -483,9 +507,9 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 
-	if (c->current_pool) {
-		pa_slot_empty_bin(slot, cls);
-		pool = c->current_pool;
+	pa_slot_empty_bin(slot, cls);
+	pool = c->current_pool;
+	if (pool) {
 		WRITE_ONCE(c->current_pool, NULL);
 		pa_pool_let_go(slot, pool);
 	}
@@ -512,8 +536,7 @@ void pa_slot_stop(struct pa_slot *slot)
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		pa_slot_let_go_class(slot, cls);
 	while ((pool = slot->full)) {
-		pa_list_del(&slot->full, pool);
-		WRITE_ONCE(pool->left, pool->capacity);
+		pa_pool_wake(slot, pool);
 		pa_pool_let_go(slot, pool);
 	}
 	pa_bins_lock();

@@ -4,8 +4,9 @@
  *
  * A slot owns pools. Everything in it but the inbox belongs to whoever has
  * entered it: one context at a time. Allocation pops the slot's bin of the
- * class; free pushes on the free list of the block's own pool. What a bin
- * holds always comes from one pool, the class's current one.
+ * class; free pushes on the free list of the block's own pool, but the first
+ * few frees after a refill go to the bin, see pa_slot_free(). All blocks of a
+ * bin come from pools that the slot owns, and count as out there.
  */
 #ifndef PA_SLOT_H
 #define PA_SLOT_H
@@ -52,6 +53,7 @@ struct pa_slot_class {
  * @full: pools with all blocks out. Owner.
  * @cls: per class. Owner.
  * @medium: bins of the medium classes. Owner; statistics read.
+ * @room: how many more local frees of a small class go to its bin. Owner.
  * @pools: pools owned
  * @refills: bins filled
  * @carves: refills that cut new blocks
@@ -71,6 +73,7 @@ struct pa_slot {
 	struct pa_node *node ____cacheline_aligned;
 	struct pa_bins *bins;
 	struct pa_pool *full;
+	u8 room[PA_CLASSES];
 	u64 pools;
 	u64 refills;
 	u64 carves;
@@ -111,8 +114,9 @@ static __always_inline void *pa_bin_pop(void **bin)
 {
 	void *p = *bin;
 
-	if (likely(p))
+	if (likely(p)) {
 		PA_WRITE_OWN(*bin, pa_load_link(p));
+	}
 	return p;
 }
 
@@ -129,9 +133,33 @@ static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
 	return PA_DEC_OWN(pool->left);
 }
 
+/*
+ * Keeps a freed block at hand, if its bin may take more: what was freed last
+ * is still in the cache, and its pool's descriptor is not written. Room is
+ * made only by a refill, so a long run of frees soon goes to the pools, each
+ * block to its own: that keeps neighbours together.
+ *
+ * @bin is the bin of @cls, which must be small unless it has no room.
+ */
+static __always_inline bool pa_bin_keep(struct pa_slot *slot, unsigned int cls,
+					void **bin, void *p)
+{
+	if (!slot->room[cls])
+		return false;
+	slot->room[cls]--;
+	pa_store_link(p, *bin);
+	PA_WRITE_OWN(*bin, p);
+	return true;
+}
+
+/* Frees a block of a pool that the entered slot owns. */
 static __always_inline void pa_slot_free(struct pa_slot *slot,
 					 struct pa_pool *pool, void *p)
 {
+	unsigned int cls = pool->cls;
+
+	if (pa_bin_keep(slot, cls, &slot->bins->bin[cls], p))
+		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_slot_free_event(slot, pool);
 }

@@ -1,34 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include "pa_stats.h"
 
-/*
- * Counts the blocks of a list that lie in the pool. The list may be changing
- * and its blocks may be in use by now: every link is checked before it is
- * followed, and the count is bounded, so the worst is a wrong number.
- */
-static __pa_racy u32 pa_list_length(const struct pa_pool *pool, void *p, u32 most)
-{
-	u32 n = 0;
+/* More blocks than any bin can hold. */
+#define PA_BIN_MOST	(PA_POOL_SIZE / PA_SMALL_STEP + 64)
 
-	while (p && n < most && pa_pool_holds(pool, p)) {
-		n++;
-		p = pa_peek_link(p);
-	}
-	return n;
+/*
+ * True if @p is a block of class @cls of a pool that @slot owns, as far as can
+ * be told. @p may be anything: the bin it was read from may be changing, and a
+ * block that has just left it holds its new user's bytes where the link was.
+ */
+static __pa_racy struct pa_pool *pa_bin_check(struct pa_slot *slot, unsigned int cls,
+					      void *p, void **next)
+{
+	struct pa_arena *arena = pa_arena_of(p);
+	struct pa_pool *pool;
+	void *word;
+
+	if ((uintptr_t)p & (PA_SMALL_STEP - 1) || !pa_peek(p, next) ||
+	    !pa_peek(&arena->magic, &word) || (u32)(uintptr_t)word != PA_MAGIC_ARENA)
+		return NULL;
+	pool = pa_pool_head(pa_desc_of(p));
+	if ((void *)pool <= (void *)arena || READ_ONCE(pool->owner) != slot ||
+	    READ_ONCE(pool->cls) != cls || !pa_pool_holds(pool, p))
+		return NULL;
+	return pool;
 }
 
-/* Blocks of the pool that wait in its owner's bin. */
-static __pa_racy u32 pa_pool_in_bin(struct pa_pool *pool, u32 most)
+/*
+ * Counts the blocks in a slot's bin whose memory is @node's, or everybody's.
+ * What was seen in a bin was out at that time, so under RCU its arena stays
+ * mapped. The worst that a change meanwhile does is a wrong number.
+ */
+static __pa_racy u32 pa_bin_count(struct pa_slot *slot, unsigned int cls,
+				  const struct pa_node *node)
 {
-	struct pa_slot *owner = READ_ONCE(pool->owner);
-	u32 n = 0;
+	u32 steps, n = 0;
+	void *p, *next;
 
-	if (!owner)
-		return 0;
-	pa_bins_lock();
-	if (READ_ONCE(owner->bins))
-		n = pa_list_length(pool, READ_ONCE(*pa_slot_bin(owner, pool->cls)), most);
-	pa_bins_unlock();
+	rcu_read_lock();
+	p = READ_ONCE(*pa_slot_bin(slot, cls));
+	for (steps = 0; p && steps < PA_BIN_MOST; steps++, p = next) {
+		if (!pa_bin_check(slot, cls, p, &next))
+			break;
+		n += !node || pa_nodes[pa_arena_of(p)->nid] == node;
+	}
+	rcu_read_unlock();
 	return n;
 }
 
@@ -41,22 +57,20 @@ static __pa_racy void pa_count_pool(struct pa_pool *pool, unsigned int state,
 {
 	size_t size = pa_class_size(pool->cls);
 	u32 carved = READ_ONCE(pool->carved);
-	u32 out = state == PA_POOL_FULL ? pool->capacity : READ_ONCE(pool->left);
+	u32 out = pa_pool_out(pool, state);
 	u32 pending = pa_remote_count(READ_ONCE(pool->remote));
-	u32 in_bin;
 
 	if (out > carved)
 		out = carved;
 	if (pending > out)
 		pending = out;
-	in_bin = state == PA_POOL_CURRENT ? pa_pool_in_bin(pool, out - pending) : 0;
 
 	c->pools += pool->npools;
-	c->live += out - pending - in_bin;
-	c->free += carved - out + in_bin;
+	c->live += out - pending;
+	c->free += carved - out;
 	c->pending += pending;
-	c->live_bytes += (out - pending - in_bin) * size;
-	c->free_bytes += (carved - out + in_bin + pending) * size;
+	c->live_bytes += (out - pending) * size;
+	c->free_bytes += (carved - out + pending) * size;
 	c->uncarved_bytes += pool->npools * PA_POOL_SIZE - carved * size;
 }
 
@@ -114,6 +128,35 @@ static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
 	sum->free_pool_bytes += (pa_arena_pools(arena) - used) * PA_POOL_SIZE;
 }
 
+static void pa_count_move(struct pa_count *c, u64 n, size_t size)
+{
+	if (n > c->live)
+		n = c->live;
+	c->live -= n;
+	c->live_bytes -= n * size;
+	c->free += n;
+	c->free_bytes += n * size;
+}
+
+/* Blocks in bins are out, but nobody has them. */
+static void pa_count_bins(struct pa_slot *slot, const struct pa_node *node,
+			  struct pa_node_count *sum, struct pa_count *by_class)
+{
+	unsigned int cls;
+
+	pa_bins_lock();
+	for (cls = 1; cls < PA_CLASSES && READ_ONCE(slot->bins); cls++) {
+		u32 n = pa_bin_count(slot, cls, node);
+
+		if (!n)
+			continue;
+		pa_count_move(&sum->count, n, pa_class_size(cls));
+		if (by_class)
+			pa_count_move(&by_class[cls], n, pa_class_size(cls));
+	}
+	pa_bins_unlock();
+}
+
 /**
  * pa_stats_node() - count a node's memory
  * @node: the node
@@ -126,6 +169,7 @@ void pa_stats_node(struct pa_node *node, struct pa_node_count *sum,
 		   struct pa_count *by_class)
 {
 	struct pa_arena *arena = NULL;
+	struct pa_slot *slot;
 
 	pa_lock(&node->lock);
 	sum->arenas += node->arenas;
@@ -142,6 +186,9 @@ void pa_stats_node(struct pa_node *node, struct pa_node_count *sum,
 		pa_count_arena(arena, sum, by_class);
 		pa_breathe();
 	}
+	/* Pairs with the cmpxchg in pa_slot_register(). */
+	for (slot = smp_load_acquire(&pa_slots); slot; slot = slot->next_slot)
+		pa_count_bins(slot, node, sum, by_class);
 }
 
 /**
@@ -181,48 +228,57 @@ bool pa_stats_identity(const struct pa_node_count *n)
  *
  * Context: any in which RCU may be read.
  */
-__pa_racy u64 pa_stats_cached(struct pa_slot *slot)
+u64 pa_stats_cached(struct pa_slot *slot)
 {
 	unsigned int cls;
 	u64 n = 0;
 
 	pa_bins_lock();
-	for (cls = 1; cls < PA_CLASSES && READ_ONCE(slot->bins); cls++) {
-		struct pa_pool *pool;
-
-		rcu_read_lock();
-		pool = READ_ONCE(slot->cls[cls].current_pool);
-		if (pool)
-			n += pa_list_length(pool, READ_ONCE(*pa_slot_bin(slot, cls)),
-					    READ_ONCE(pool->capacity));
-		rcu_read_unlock();
-	}
+	for (cls = 1; cls < PA_CLASSES && READ_ONCE(slot->bins); cls++)
+		n += pa_bin_count(slot, cls, NULL);
 	pa_bins_unlock();
 	return n;
 }
 
 #define PA_MOST_BLOCKS	(PA_POOL_SIZE / PA_SMALL_STEP)
 
+static __pa_racy void pa_mark_block(struct pa_pool *pool, const void *p, u64 *bitmap)
+{
+	u32 i = pa_class_index(pool->cls, (size_t)((const char *)p - pa_pool_base(pool)));
+
+	bitmap[i / 64] |= 1ULL << (i % 64);
+}
+
 static __pa_racy void pa_mark_list(struct pa_pool *pool, void *p, u32 most, u64 *bitmap)
 {
 	for (; p && most && pa_pool_holds(pool, p); most--) {
-		u32 i = pa_class_index(pool->cls, (size_t)((char *)p - pa_pool_base(pool)));
-
-		bitmap[i / 64] |= 1ULL << (i % 64);
+		pa_mark_block(pool, p, bitmap);
 		p = pa_peek_link(p);
 	}
 }
 
+/* Marks the blocks of the pool that wait in its owner's bin. */
 static __pa_racy void pa_mark_bin(struct pa_pool *pool, u64 *bitmap)
 {
 	struct pa_slot *owner = READ_ONCE(pool->owner);
+	unsigned int cls = pool->cls;
+	void *p, *next;
+	u32 steps;
 
 	if (!owner)
 		return;
 	pa_bins_lock();
-	if (READ_ONCE(owner->bins))
-		pa_mark_list(pool, READ_ONCE(*pa_slot_bin(owner, pool->cls)),
-			     pool->capacity, bitmap);
+	rcu_read_lock();
+	p = READ_ONCE(owner->bins) ? READ_ONCE(*pa_slot_bin(owner, cls)) : NULL;
+	for (steps = 0; p && steps < PA_BIN_MOST; steps++, p = next) {
+		struct pa_pool *of = pa_bin_check(owner, cls, p, &next);
+
+		if (!of)
+			break;
+		if (of == pool)
+			pa_mark_block(pool, p, bitmap);
+	}
+	rcu_read_unlock();
 	pa_bins_unlock();
 }
 
@@ -236,7 +292,7 @@ static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
 	int ret;
 
 	pa_mark_list(pool, READ_ONCE(pool->free), pool->capacity, bitmap);
-	if (state == PA_POOL_CURRENT)
+	if (state != PA_POOL_LOOSE)
 		pa_mark_bin(pool, bitmap);
 	if (pa_remote_count(word))
 		pa_mark_list(pool, pa_remote_head(pool, word),

@@ -21,6 +21,15 @@ static void pa_zero(void *p, unsigned int cls)
 	memset(p, 0, pa_class_size(cls));
 }
 
+/* For init_on_free; what is no block is left alone, and reported by the free. */
+static noinline void pa_wipe(void *p)
+{
+	struct pa_pool *pool = pa_pool_of(p);
+
+	if (pool)
+		pa_zero(p, pool->cls);
+}
+
 static __pa_cold void *pa_alloc_refused(gfp_t gfp)
 {
 	pr_err_once("refused an allocation with gfp flags %pGg: see poolalloc_alloc()\n", &gfp);
@@ -131,11 +140,24 @@ EXPORT_SYMBOL_GPL(poolalloc_alloc_node);
  */
 void poolalloc_free(const void *p)
 {
-	if (unlikely(!p))
+	struct pa_bins *bins;
+	struct pa_pool *pool;
+
+	if (unlikely(!p) || (static_branch_unlikely(&pa_check_free) && !pa_free_allowed(p)))
 		return;
 	if (want_init_on_free())
-		memset((void *)p, 0, pa_usable_size(p));
-	pa_free((void *)p);
+		pa_wipe((void *)p);
+	bins = pa_slot_enter();
+	if (likely(bins)) {
+		pool = pa_desc_of(p);
+		if (likely(pa_owned_by(pool, bins->slot))) {
+			pa_slot_free(bins->slot, pool, (void *)p);
+			pa_slot_leave(bins);
+			return;
+		}
+		pa_slot_leave(bins);
+	}
+	pa_free_slow((void *)p);
 }
 EXPORT_SYMBOL_GPL(poolalloc_free);
 
@@ -199,7 +221,7 @@ void poolalloc_free_bulk(unsigned int n, void **ptrs)
 	if (want_init_on_free())
 		for (i = 0; i < n; i++)
 			if (ptrs[i])
-				memset(ptrs[i], 0, pa_usable_size(ptrs[i]));
+				pa_wipe(ptrs[i]);
 	pa_free_bulk(n, ptrs);
 }
 EXPORT_SYMBOL_GPL(poolalloc_free_bulk);

@@ -5,6 +5,13 @@
 #ifndef PA_KMOD_H
 #define PA_KMOD_H
 
+#include <linux/gfp.h>
+#include <linux/jump_label.h>
+#include <linux/sched.h>
+#ifdef CONFIG_X86_64
+#include <asm/asm.h>
+#endif
+
 #include "pa_heap.h"
 #include "pa_stats.h"
 
@@ -14,6 +21,12 @@
 /* pa_pages.c: where arenas come from; parameters max_arenas and fail_nth. */
 extern unsigned int pa_max_arenas;
 struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
+
+/* May who asks with @gfp wait for memory? Not in reclaim itself. */
+static inline bool pa_may_reclaim(gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) && !(current->flags & PF_MEMALLOC);
+}
 
 /* pa_pressure.c: spare memory for who may not wait; the shrinker; trimming. */
 #define PA_SPARE_MAX	16
@@ -31,6 +44,29 @@ void pa_nodes_exit(void);
 /* pa_rcu.c: deferred frees. */
 int pa_rcu_init(void);
 void pa_rcu_exit(void);
+
+/* pa_misuse.c: checks of what callers give. */
+DECLARE_STATIC_KEY_FALSE(pa_check_free);
+bool pa_free_allowed(const void *p);
+
+/*
+ * Does @slot own the pool that the descriptor says? Of a pointer that is no
+ * block, there may be no descriptor, and not even memory: then no.
+ */
+static __always_inline bool pa_owned_by(const struct pa_pool *desc, const struct pa_slot *slot)
+{
+#ifdef CONFIG_X86_64
+	asm goto("1:	cmpq %[slot], %[owner]\n"
+		 "	jne %l[other]\n"
+		 _ASM_EXTABLE(1b, %l[other])
+		 : : [slot] "r" (slot), [owner] "m" (desc->owner) : "cc" : other);
+	return true;
+other:
+	return false;
+#else
+	return desc->owner == slot;
+#endif
+}
 
 /* pa_proc.c: /proc/poolalloc. */
 int pa_proc_init(umode_t mode);

@@ -45,3 +45,98 @@ void pa_corrupt(const char *why, const void *p)
 		panic("poolalloc: %s: %p, called from %pS\n", why, p, (void *)caller);
 	pr_err("BUG: %s: %p, called from %pS\n", why, p, (void *)caller);
 }
+
+/**
+ * pa_list_sound() - is this a list of so many blocks of a pool?
+ * @pool: the pool
+ * @list: the first block
+ * @n: how many there should be
+ *
+ * At each refill, so that a block that was freed twice is noticed before it is
+ * given to two owners for long. The blocks are about to be allocated: reading
+ * them brings them into the cache, and costs three instructions each.
+ *
+ * Context: the pool's owner.
+ */
+bool pa_list_sound(const struct pa_pool *pool, const void *list, unsigned int n)
+{
+	uintptr_t base = (uintptr_t)pa_pool_base(pool);
+	size_t bytes = pool->npools * PA_POOL_SIZE;
+
+	for (; n && list; n--) {
+		if ((uintptr_t)list - base >= bytes)
+			return false;
+		list = pa_load_link(list);
+	}
+	return !n && !list;
+}
+
+static bool pa_list_has(const struct pa_pool *pool, const void *list, const void *p)
+{
+	unsigned int n = pool->capacity;
+
+	for (; n && list && list != p && pa_pool_holds(pool, list); n--)
+		list = pa_load_link(list);
+	return list == p;
+}
+
+/*
+ * Every free looks whether the block is free already. Slow, and exact: the
+ * report has the caller of the second free.
+ */
+DEFINE_STATIC_KEY_FALSE(pa_check_free);
+
+static bool pa_check_free_param;
+
+static int pa_check_free_set(const char *text, const struct kernel_param *kp)
+{
+	int ret = param_set_bool(text, kp);
+
+	if (ret)
+		return ret;
+	if (pa_check_free_param)
+		static_branch_enable(&pa_check_free);
+	else
+		static_branch_disable(&pa_check_free);
+	return 0;
+}
+
+static const struct kernel_param_ops pa_check_free_ops = {
+	.set	= pa_check_free_set,
+	.get	= param_get_bool,
+};
+
+module_param_cb(check_free, &pa_check_free_ops, &pa_check_free_param, 0644);
+MODULE_PARM_DESC(check_free, "Check at every free that the block is not free already (default 0: damaged lists are noticed when they are used)");
+
+/* Blocks of other CPUs' pools are not looked for: that would take their lists. */
+static bool pa_freed_here(struct pa_slot *slot, struct pa_pool *pool, const void *p)
+{
+	return pool->owner == slot &&
+	       (pa_list_has(pool, pool->free, p) ||
+		pa_list_has(pool, *pa_slot_bin(slot, pool->cls), p));
+}
+
+/**
+ * pa_free_allowed() - may a block be freed?
+ * @p: the pointer
+ *
+ * Return: false after a report if it is no block, or a free one.
+ */
+bool pa_free_allowed(const void *p)
+{
+	struct pa_pool *pool = pa_pool_of(p);
+	struct pa_bins *bins;
+	bool freed;
+
+	if (!pool)
+		return false;
+	bins = pa_slot_enter();
+	if (!bins)
+		return true;
+	freed = pa_freed_here(bins->slot, pool, p);
+	pa_slot_leave(bins);
+	if (freed)
+		pa_corrupt("block was freed already", p);
+	return !freed;
+}

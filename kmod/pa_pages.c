@@ -9,7 +9,7 @@
 #include "pa_kmod.h"
 
 /* How many blocks of one size are tried for one that is aligned as an arena. */
-#define PA_SHORT_TRIES	16
+#define PA_SHORT_TRIES	48
 
 static_assert(PA_ARENA_SHIFT >= PAGE_SHIFT);
 
@@ -35,6 +35,9 @@ module_param_named(fail_nth, pa_fail_nth, uint, 0600);
 MODULE_PARM_DESC(fail_nth, "Let the n-th request for an arena from now on fail, once (default 0: none)");
 
 static atomic_t pa_arenas_used = ATOMIC_INIT(0);
+
+/* Arenas that wait for their grace period. */
+static atomic_t pa_arenas_waiting = ATOMIC_INIT(0);
 
 static bool pa_fault_injected(void)
 {
@@ -119,12 +122,26 @@ static bool pa_may_call_page_allocator(void)
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
 }
 
+/*
+ * What was given back waits for its grace period. Who may wait too does so
+ * before it is told that there is no memory.
+ */
+static bool pa_pages_returned(gfp_t gfp)
+{
+	if (!pa_may_reclaim(gfp) || !atomic_read(&pa_arenas_waiting))
+		return false;
+	rcu_barrier();
+	return true;
+}
+
 static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
 {
 	struct page *page = NULL;
 
 	gfp &= ~PA_GFP_DROPPED;
 	if (pa_may_call_page_allocator())
+		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
+	if (!page && pa_pages_returned(gfp))
 		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
 	if (!page)
 		page = pa_spare_take(nid, gfp);
@@ -155,6 +172,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 		atomic_dec(&pa_arenas_used);
 		return NULL;
 	}
+	trace_arena_map(nid, pa_arena_bytes(page_address(page)));
 	return page_address(page);
 }
 
@@ -179,6 +197,7 @@ static void pa_arena_free(struct rcu_head *head)
 	struct pa_arena *arena = pa_arena_of(head);
 
 	free_pages((unsigned long)arena, pa_arena_order(arena));
+	atomic_dec(&pa_arenas_waiting);
 }
 
 /**
@@ -194,6 +213,8 @@ void pa_arena_unmap(struct pa_arena *arena)
 {
 	struct rcu_head *head = (void *)pa_pool_base(pa_arena_desc(arena, 1));
 
+	trace_arena_unmap(arena->nid, pa_arena_bytes(arena));
 	atomic_dec(&pa_arenas_used);
+	atomic_inc(&pa_arenas_waiting);
 	call_rcu_hurry(head, pa_arena_free);
 }

@@ -18,12 +18,14 @@
 #include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/numa.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/topology.h>
 #include <linux/types.h>
+#include <linux/uaccess.h>
 
 static_assert(BITS_PER_LONG == 64, "masks and links are single 64-bit words");
 
@@ -65,6 +67,18 @@ static __always_inline void *pa_load_link(const void *block)
 static __always_inline void *pa_peek_link(const void *block)
 {
 	return READ_ONCE(*(void *const *)block);
+}
+
+/* Reads a word that may not be there. */
+static inline bool pa_peek(const void *p, void **word)
+{
+	pagefault_disable();
+	__get_kernel_nofault(word, p, unsigned long, fault);
+	pagefault_enable();
+	return true;
+fault:
+	pagefault_enable();
+	return false;
 }
 
 /*
@@ -125,6 +139,7 @@ static inline unsigned int pa_this_node(void)
 }
 
 #include "pa_cpu.h"
+#include "pa_trace.h"
 
 typedef struct pa_lock pa_lock_t;
 
@@ -146,6 +161,16 @@ static inline void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp)
 /* Reports. */
 struct pa_slot;
 void pa_corrupt(const char *why, const void *p);
+
+/* Can there be a descriptor for @p to look at? */
+static inline bool pa_plausible(const void *p)
+{
+	return virt_addr_valid(p);
+}
+
+/* Is this a list of @n blocks of the pool? */
+struct pa_pool;
+bool pa_list_sound(const struct pa_pool *pool, const void *list, unsigned int n);
 const char *pa_slot_name(const struct pa_slot *slot);
 
 /* Between two arenas of a walk; walks run in task context only. */
@@ -155,9 +180,9 @@ static inline void pa_breathe(void)
 }
 
 /* Events on slow paths. */
-#define pa_trace_refill(cls)	((void)(cls))
-#define pa_trace_drain(cls)	((void)(cls))
-#define pa_trace_adopt(cls)	((void)(cls))
-#define pa_trace_failure(cls)	((void)(cls))
+#define pa_trace_refill(cls)	trace_pool_refill(pa_class_size(cls))
+#define pa_trace_drain(cls)	trace_remote_drain(pa_class_size(cls))
+#define pa_trace_adopt(cls)	trace_pool_adopt(pa_class_size(cls))
+#define pa_trace_failure(cls)	trace_alloc_failure(pa_class_size(cls))
 
 #endif

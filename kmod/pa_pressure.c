@@ -77,12 +77,6 @@ static void pa_spare_refill(struct work_struct *work)
 	}
 }
 
-/* May the caller reclaim memory? If so, the spare is not for it. */
-static bool pa_may_reclaim(gfp_t gfp)
-{
-	return gfpflags_allow_blocking(gfp) && !(current->flags & PF_MEMALLOC);
-}
-
 /**
  * pa_spare_take() - get the memory of an arena that was kept ready
  * @nid: the node
@@ -173,6 +167,7 @@ static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_con
 	unsigned long pages = pa_trim() / PAGE_SIZE;
 
 	pa_trim_start();
+	trace_heap_shrink(sc->nid, pages * PAGE_SIZE);
 	if (!pages)
 		return SHRINK_STOP;
 	mm_account_reclaimed_pages(pages);

@@ -3,11 +3,14 @@
  * /proc/poolalloc. What a read needs is allocated when the file is opened,
  * so that reading needs no memory, and nothing is held while it counts.
  */
+#include <linux/capability.h>
 #include <linux/cpumask.h>
 #include <linux/nodemask.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "pa_kmod.h"
 
@@ -34,6 +37,15 @@ static int pa_proc_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+static void pa_reset_peaks(void)
+{
+	unsigned int nid;
+
+	for (nid = 0; nid < PA_MAX_NODES; nid++)
+		if (pa_nodes[nid])
+			pa_node_reset_peaks(pa_nodes[nid]);
+}
+
 static int pa_proc_open(struct inode *inode, struct file *file)
 {
 	struct pa_stats *scratch = kvmalloc(sizeof(*scratch), GFP_KERNEL);
@@ -47,6 +59,31 @@ static int pa_proc_open(struct inode *inode, struct file *file)
 	return ret;
 }
 
+/*
+ * "trim" gives back what holds no live block, "reset_peaks" lets the peaks
+ * start again from now.
+ */
+static ssize_t pa_proc_write(struct file *file, const char __user *from, size_t len,
+			     loff_t *pos)
+{
+	char word[16];
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (len >= sizeof(word))
+		return -EINVAL;
+	if (copy_from_user(word, from, len))
+		return -EFAULT;
+	word[len] = '\0';
+	if (sysfs_streq(word, "trim"))
+		pa_trim_all();
+	else if (sysfs_streq(word, "reset_peaks"))
+		pa_reset_peaks();
+	else
+		return -EINVAL;
+	return len;
+}
+
 static int pa_proc_release(struct inode *inode, struct file *file)
 {
 	kvfree(((struct seq_file *)file->private_data)->private);
@@ -56,13 +93,14 @@ static int pa_proc_release(struct inode *inode, struct file *file)
 static const struct proc_ops pa_proc_ops = {
 	.proc_open	= pa_proc_open,
 	.proc_read	= seq_read,
+	.proc_write	= pa_proc_write,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= pa_proc_release,
 };
 
 /**
  * pa_proc_init() - create /proc/poolalloc
- * @mode: who may read it
+ * @mode: who may read it; writing is root's
  *
  * Return: 0 or an error.
  */

@@ -17,13 +17,13 @@
 /* The class of 9..512 bytes, aligned to 16. */
 static __always_inline size_t pa_malloc_class(size_t size)
 {
-	return ((size + 15) >> 4) * 2;
+	return (size + 15) & ~(size_t)15;
 }
 
 static __pa_cold void *pa_malloc_slow(size_t size)
 {
 	if (size <= 8) {
-		void *p = pa_user_pop(1);
+		void *p = pa_user_pop(8);
 
 		return p ? p : pa_user_alloc_slow(8, 8, false);
 	}

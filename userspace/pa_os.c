@@ -32,6 +32,24 @@
 
 size_t pa_page_size = 4096;
 
+/**
+ * struct pa_chunk - address space that arenas are cut from; never unmapped
+ * @base: where it starts
+ * @size: bytes
+ * @wiped: arenas that were retired and hold nothing at all, not even
+ *	descriptors
+ */
+struct pa_chunk {
+	char *base;
+	size_t size;
+	u64 wiped[PA_CHUNK_MAX / (256UL << 10) / 64];
+};
+
+/* Enough for 1 TiB; only what is used is ever touched. */
+#define PA_CHUNKS	16384
+static struct pa_chunk pa_chunks[PA_CHUNKS];
+static unsigned int pa_nchunks;	/* written under pa_os_mutex */
+
 static pa_lock_t pa_os_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* All under pa_os_mutex. */
@@ -40,6 +58,7 @@ static struct {
 	char *end;
 	size_t chunk;		/* size of the next chunk */
 	struct pa_arena *retired;	/* linked by @next, newest first */
+	size_t wiped;		/* arenas marked in their chunks */
 	size_t heap;		/* bytes of arenas in use */
 	u64 thrashed;		/* when the reserve grew last */
 	u64 looked;		/* when idle memory was looked at last */
@@ -157,9 +176,12 @@ static void pa_chunk_advise(char *p, size_t size)
 /* Maps the next chunk; when memory is short, smaller ones are tried. */
 static bool pa_chunk_map(void)
 {
+	unsigned int n = pa_nchunks;
 	size_t size = pa_os.chunk;
 	char *p = NULL;
 
+	if (n == PA_CHUNKS)
+		return false;
 	for (; size >= PA_ARENA_SIZE; size /= 2) {
 		p = pa_os_reserve(size, size >= PA_HUGE ? PA_HUGE : PA_ARENA_SIZE);
 		if (p)
@@ -168,11 +190,65 @@ static bool pa_chunk_map(void)
 	if (!p)
 		return false;
 	pa_chunk_advise(p, size);
+	pa_chunks[n].base = p;
+	pa_chunks[n].size = size;
+	/* Readers see a chunk whole. Pairs with pa_chunk_of(). */
+	smp_store_release(&pa_nchunks, n + 1);
 	pa_os.next = p;
 	pa_os.end = p + size;
 	if (pa_os.chunk < PA_CHUNK_MAX && pa_os.chunk <= pa_os.heap)
 		pa_os.chunk *= 2;
 	return true;
+}
+
+/* The chunk that an address lies in. NULL: none, it is not an arena's. */
+static struct pa_chunk *pa_chunk_of(const void *p)
+{
+	/* Pairs with pa_chunk_map(). */
+	unsigned int n = smp_load_acquire(&pa_nchunks);
+
+	while (n--)
+		if ((uintptr_t)p - (uintptr_t)pa_chunks[n].base < pa_chunks[n].size)
+			return &pa_chunks[n];
+	return NULL;
+}
+
+/* Contract: read a word that may not be there. */
+__pa_racy bool pa_peek(const void *p, void **word)
+{
+	if (!pa_chunk_of(p))
+		return false;
+	*word = pa_peek_link(p);
+	return true;
+}
+
+static void pa_chunk_wipe(void *arena)
+{
+	struct pa_chunk *chunk = pa_chunk_of(arena);
+	size_t i = (size_t)((char *)arena - chunk->base) / PA_ARENA_SIZE;
+
+	chunk->wiped[i / 64] |= 1ULL << (i % 64);
+	pa_os.wiped++;
+}
+
+static void *pa_chunk_unwipe(void)
+{
+	unsigned int n, w;
+
+	for (n = 0; pa_os.wiped && n < pa_nchunks; n++) {
+		for (w = 0; w < sizeof(pa_chunks[n].wiped) / 8; w++) {
+			u64 *word = &pa_chunks[n].wiped[w];
+			size_t i;
+
+			if (!*word)
+				continue;
+			i = w * 64 + (size_t)__builtin_ctzll(*word);
+			*word &= *word - 1;
+			pa_os.wiped--;
+			return pa_chunks[n].base + i * PA_ARENA_SIZE;
+		}
+	}
+	return NULL;
 }
 
 static struct pa_arena *pa_arena_unretire(void)
@@ -196,6 +272,9 @@ static void *pa_arena_take(bool *fresh)
 	void *p = pa_arena_unretire();
 
 	*fresh = !p;
+	if (p)
+		return p;
+	p = pa_chunk_unwipe();
 	if (p)
 		return p;
 	if (pa_os.next == pa_os.end && !pa_chunk_map())
@@ -353,8 +432,10 @@ static size_t pa_wipe_retired(void)
 	synchronize_rcu();
 	while ((arena = list)) {
 		list = arena->next;
-		if (munmap(arena, PA_ARENA_SIZE))
-			pa_release_pages(arena, PA_ARENA_SIZE);
+		pa_release_pages(arena, PA_ARENA_SIZE);
+		pa_os_lock();
+		pa_chunk_wipe(arena);
+		pa_os_unlock();
 		bytes += PA_DESC_BYTES;
 	}
 	return bytes;

@@ -46,7 +46,6 @@ typedef int64_t s64;
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define smp_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xchg(p, v)	__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define try_cmpxchg(p, old, new) \
 	__atomic_compare_exchange_n((p), (old), (new), false, \
@@ -91,10 +90,13 @@ static inline void atomic64_andnot(s64 i, atomic64_t *v)
 #endif
 
 #ifdef PA_TSAN
+/* It knows no fences, but read-modify-writes. */
+#define smp_mb()		((void)__atomic_fetch_or(&(u32){ 0 }, 0, __ATOMIC_SEQ_CST))
 #define PA_WRITE_OWN(x, v)	WRITE_ONCE(x, v)
 #define PA_DEC_OWN(x)		(__atomic_sub_fetch(&(x), 1, __ATOMIC_RELAXED) == 0)
 #define __pa_racy		__attribute__((noinline, no_sanitize("thread")))
 #else
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define PA_WRITE_OWN(x, v)	((x) = (v))
 #define PA_DEC_OWN(x)		(--(x) == 0)
 #define __pa_racy
@@ -181,6 +183,13 @@ void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp);
 /* Reports. */
 struct pa_slot;
 void pa_corrupt(const char *why, const void *p);
+
+/* Can there be a descriptor for @p to look at? The kernel can tell. */
+#define pa_plausible(p)		((void)(p), true)
+
+/* Is this a list of @n blocks of the pool? The kernel looks at each refill. */
+#define pa_list_sound(pool, list, n)	((void)(n), true)
+bool pa_peek(const void *p, void **word);
 const char *pa_slot_name(const struct pa_slot *slot);
 
 static inline void pa_breathe(void)

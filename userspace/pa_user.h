@@ -48,6 +48,8 @@ static __always_inline void pa_user_free(void *p)
 		pa_user_free_slow(p);
 		return;
 	}
+	if (pa_bin_keep(pool->owner, pool->cls, &pa_thread.bin[pool->cls], p))
+		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_user_free_event(pool);
 }
@@ -55,7 +57,7 @@ static __always_inline void pa_user_free(void *p)
 /* Pops a block of a small class, NULL if the bin is empty. */
 static __always_inline void *pa_user_pop(size_t cls)
 {
-	return pa_bin_pop(&pa_thread.bin[cls]);
+	return pa_bin_pop((void **)((char *)pa_thread.bin + (cls)));
 }
 
 #endif
