@@ -13,10 +13,13 @@ import runner
 import workloads
 
 # Seconds for each part; a part stops starting new rounds when its time is up.
-FULL = {"key": 300, "micro": 150, "programs": 120, "traces": 60, "cpython": 130,
-        "native": 20, "curves": 100}
+FULL = {"key": 240, "micro": 110, "programs": 100, "traces": 50, "cpython": 180,
+        "native": 20, "curves": 90}
 QUICK = {"key": 0, "micro": 60, "programs": 20, "traces": 0, "cpython": 20, "native": 5,
          "curves": 0}
+
+# Fewer rounds than this cannot show a difference: with five, even 5 : 0 has p > 0.05.
+LEAST = 6
 
 
 def arguments():
@@ -39,12 +42,12 @@ def run_micro(allocators, quick, seconds):
     everything = list(workloads.micro())
     if quick:
         chosen = [w for w in everything if w.quick]
-        rounds.interleave(micro_cells(chosen, allocators, 0.3), 6, 15, seconds["micro"])
+        rounds.interleave(micro_cells(chosen, allocators, 0.3), LEAST, 15, seconds["micro"])
     else:
         chosen = everything
         rounds.interleave(micro_cells([w for w in chosen if w.key], allocators), 15, 21,
                           seconds["key"])
-        rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators), 6, 11,
+        rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators), LEAST, 11,
                           seconds["micro"])
     return report.Section("micro", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators])
@@ -57,7 +60,7 @@ def run_programs(allocators, quick, seconds):
         commands = {k: v for k, v in commands.items() if k in ("sqlite3", "perl", "xmllint")}
     rounds.interleave({(w, p.name): lambda p=p, c=c: runner.run_program(p, c)
                        for w, c in commands.items() for p in allocators},
-                      3 if quick else 6, 15, seconds["programs"])
+                      LEAST, 15, seconds["programs"])
     return report.Section("programs", "ms", rounds, commands, [p.name for p in allocators],
                           scale=1e6)
 
@@ -68,7 +71,7 @@ def run_traces(allocators, quick, seconds):
     chosen = [workloads.Workload(*t) for t in programs.traces()]
     if not chosen:
         return None
-    rounds.interleave(micro_cells(chosen, allocators), 5, 11, seconds["traces"])
+    rounds.interleave(micro_cells(chosen, allocators), LEAST, 11, seconds["traces"])
     return report.Section("traces", "ns per record", rounds, [w.name for w in chosen],
                           [p.name for p in allocators])
 
@@ -78,7 +81,7 @@ def run_cpython(allocators, quick, seconds):
     rounds = runner.Rounds()
     commands = dict(programs.cpython())
     if quick:
-        commands = {k: commands[k] for k in ("py-json_loads", "py-gc_cycles", "py-richards")}
+        commands = {k: commands[k] for k in ("py-json_loads", "py-richards")}
     forced = {"PYTHONMALLOC": "malloc"}
     cells = {}
     for w, c in commands.items():
@@ -86,7 +89,7 @@ def run_cpython(allocators, quick, seconds):
         for p in allocators:
             if not (p.name == "floor" and "threads" in w):
                 cells[w, p.name] = lambda p=p, c=c: runner.run_program(p, c, env=forced)
-    rounds.interleave(cells, 3 if quick else 5, 11, seconds["cpython"])
+    rounds.interleave(cells, LEAST, 11, seconds["cpython"])
     return report.Section("cpython", "ms", rounds, commands,
                           ["pymalloc"] + [p.name for p in allocators], "pymalloc", 1e6)
 
@@ -101,7 +104,7 @@ def run_native(allocators, quick, seconds):
                         0.3 if quick else 1.0)
     own = runner.Peer("native", None, "pabench-native")
     cells |= micro_cells(chosen, [own], 0.3 if quick else 1.0)
-    rounds.interleave(cells, 6 if quick else 9, 15, seconds["native"])
+    rounds.interleave(cells, LEAST if quick else 9, 15, seconds["native"])
     return report.Section("native API", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators] + ["native"])
 
