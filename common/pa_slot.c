@@ -391,8 +391,11 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
-	struct pa_pool *pool = c->usable;
+	struct pa_pool *pool;
 
+	if (!c->usable && !pa_stack_empty(&slot->inbox))
+		pa_slot_drain(slot);
+	pool = c->usable;
 	if (pool) {
 		pa_list_del(&c->usable, pool);
 		WRITE_ONCE(pool->state, PA_POOL_CURRENT);
@@ -412,7 +415,9 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
  * @cls: the class; its bin is empty
  *
  * In this order: blocks that came back to the current pool, its uncarved
- * rest, a usable pool, a pool that somebody left behind, a new pool.
+ * rest, a usable pool, what others have freed, a pool that somebody left
+ * behind, a new pool. The inbox is looked at late, so that its pools have
+ * gathered blocks by then, but always before the slot grows.
  *
  * Return: a block, or NULL if the node has no pool: leave the slot, call
  * pa_arenas_grow(), enter again.
@@ -423,8 +428,6 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 	struct pa_pool *pool;
 	void *p;
 
-	if (!pa_stack_empty(&slot->inbox))
-		pa_slot_drain(slot);
 	do {
 		pool = c->current_pool;
 		if (!pool || !pa_pool_has_room(pool)) {
@@ -448,10 +451,12 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 {
 	void **bin = pa_slot_bin(slot, cls);
+	u32 left = PA_POOL_SIZE;
 	void *p;
 
 	slot->room[cls] = 0;
-	while ((p = pa_bin_pop(bin)))
+	/* More than any bin can hold: the list goes in a circle. */
+	for (; left && (p = pa_bin_pop(bin)); left--)
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 }
 

@@ -65,24 +65,18 @@ static unsigned int pa_class_aligned(size_t size, size_t align)
 	return 0;
 }
 
-static void *pa_user_medium(unsigned int cls)
+/*
+ * A block of a medium class from its bin, NULL if it is empty. The slot that
+ * threads without one have is empty for ever.
+ */
+static __always_inline void *pa_user_medium(size_t size)
 {
-	struct pa_slot *slot = pa_thread.slot;
-
-	if (cls >= PA_FIRST_MEDIUM && !pa_thread.level && slot != &pa_slot_none)
-		return pa_bin_pop(&slot->medium[cls - PA_FIRST_MEDIUM]);
-	return NULL;
+	if (unlikely(pa_thread.level))
+		return NULL;
+	return pa_bin_pop(&pa_thread.slot->medium[pa_class_medium(size) - PA_FIRST_MEDIUM]);
 }
 
-/**
- * pa_user_alloc_slow() - allocate what a bin could not give
- * @size: bytes
- * @align: a power of two; 8 for the native interface
- * @zero: the block must read as zeros
- *
- * Return: the block, or NULL with errno ENOMEM.
- */
-__pa_cold void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
+static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero)
 {
 	unsigned int cls;
 	int saved = errno;
@@ -93,9 +87,7 @@ __pa_cold void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 		return pa_libc_alloc(size, align, zero);
 	cls = pa_class_aligned(size ? size : 1, align);
 	if (likely(cls)) {
-		p = pa_user_medium(cls);
-		if (!p)
-			p = pa_alloc_slow(cls, PA_ANY_NODE, 0);
+		p = pa_alloc_slow(cls, PA_ANY_NODE, 0);
 		if (p && zero)
 			memset(p, 0, size);
 	} else {
@@ -103,6 +95,27 @@ __pa_cold void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 	}
 	errno = p ? saved : ENOMEM;
 	return p;
+}
+
+/**
+ * pa_user_alloc_slow() - allocate what a bin could not give
+ * @size: bytes
+ * @align: a power of two; 8 for the native interface
+ * @zero: the block must read as zeros
+ *
+ * Return: the block, or NULL with errno ENOMEM.
+ */
+void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
+{
+	void *p;
+
+	/* Medium classes are all multiples of 64. */
+	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX && align <= 64) {
+		p = pa_user_medium(size);
+		if (likely(p))
+			return zero ? memset(p, 0, size) : p;
+	}
+	return pa_user_alloc_slower(size, align, zero);
 }
 
 /**
@@ -122,19 +135,23 @@ void pa_user_free_slow(void *p)
 		pa_libc_free(p);
 		return;
 	}
-	if ((uintptr_t)p & PA_ARENA_MASK) {
-		/* A block of a span, but not in its first pool. */
+	if ((uintptr_t)p & PA_ARENA_MASK && pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
+		struct pa_slot *owner;
+
 		pool = pa_pool_head(pa_desc_of(p));
-		if (pool->owner == pa_thread.slot && pa_pool_holds(pool, p) &&
-		    pa_arena_of(p)->magic == PA_MAGIC_ARENA) {
+		owner = READ_ONCE(pool->owner);
+		if (owner == pa_thread.slot) {
+			/* A block of a span, but not in its first pool. */
 			if (pa_pool_push(pool, p))
 				pa_user_free_event(pool);
-			return;
-		}
-		if (pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
+		} else if (likely(owner && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
+				  pa_pool_holds(pool, p))) {
+			if (pa_remote_push(pool, p))
+				pa_pool_enqueue(pool);
+		} else {
 			pa_free_slow(p);
-			return;
 		}
+		return;
 	}
 	large = pa_large_of(p);
 	if (large)
