@@ -229,6 +229,8 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 	bool nested = pa_thread.level;
 	size_t total;
 
+	/* The first word is read to find the owner: it must be there. */
+	size = size < sizeof(u64) ? sizeof(u64) : size;
 	if (size > (size_t)PTRDIFF_MAX - offset - pa_page_size)
 		return NULL;
 	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);

@@ -96,7 +96,7 @@ PA_API void *memalign(size_t align, size_t size)
 {
 	size_t power = 16;
 
-	if (align > (size_t)PTRDIFF_MAX / 2 + 1) {
+	if (align > (size_t)PTRDIFF_MAX + 1) {
 		errno = EINVAL;
 		return NULL;
 	}

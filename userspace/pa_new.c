@@ -4,8 +4,10 @@
  * the library does not pull libstdc++ into C programs. What it needs from
  * libstdc++ (the new handler, std::bad_alloc) is there when a C++ program is.
  */
+#define _GNU_SOURCE
 #include "pa_user.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 
 #define PA_API __attribute__((visibility("default")))
@@ -17,6 +19,9 @@ extern pa_new_handler pa_get_new_handler(void) PA_NAME(_ZSt15get_new_handlerv)
 	__attribute__((weak));
 extern void pa_throw_bad_alloc(void) PA_NAME(_ZSt17__throw_bad_allocv)
 	__attribute__((weak));
+
+/* A statically linked program may lack it. */
+#pragma weak dlsym
 
 /* Calls the new handler until there is memory. Return: NULL if there is none. */
 static __pa_cold void *pa_new_retry(size_t size, size_t align)
@@ -47,11 +52,34 @@ static __pa_cold void *pa_new_slow(size_t size, size_t align)
 	return p;
 }
 
-static __pa_cold void *pa_new_slow_nothrow(size_t size, size_t align)
+/*
+ * A new handler may throw, and nothrow new must catch that. C cannot, so with
+ * a handler libstdc++'s own form does it: it calls our operator new. In a
+ * static program there is none, and what the handler throws passes through.
+ */
+static __pa_cold void *pa_new_slow_nothrow(size_t size, const void *tag, const char *name)
 {
+	void *(*next)(size_t n, const void *t) = NULL;
+	void *p = pa_user_alloc_slow(size ? size : 1, size > 8 ? 16 : 8, false);
+
+	if (p || !pa_get_new_handler || !pa_get_new_handler())
+		return p;
+	if (dlsym)
+		next = (void *(*)(size_t, const void *))dlsym(RTLD_NEXT, name);
+	return next ? next(size, tag) : pa_new_retry(size, size > 8 ? 16 : 8);
+}
+
+static __pa_cold void *pa_new_aligned_null(size_t size, size_t align,
+					   const void *tag, const char *name)
+{
+	void *(*next)(size_t n, size_t a, const void *t) = NULL;
 	void *p = pa_user_alloc_slow(size ? size : 1, align, false);
 
-	return p ? p : pa_new_retry(size, align);
+	if (p || !pa_get_new_handler || !pa_get_new_handler())
+		return p;
+	if (dlsym)
+		next = (void *(*)(size_t, size_t, const void *))dlsym(RTLD_NEXT, name);
+	return next ? next(size, align, tag) : pa_new_retry(size, align);
 }
 
 static __always_inline void *pa_new_fast(size_t size)
@@ -79,8 +107,7 @@ static size_t pa_new_align(size_t size)
 	void *id(size_t size, const void *tag) \
 	{ \
 		void *p = pa_new_fast(size); \
-		(void)tag; \
-		return likely(p) ? p : pa_new_slow_nothrow(size, pa_new_align(size)); \
+		return likely(p) ? p : pa_new_slow_nothrow(size, tag, #name); \
 	}
 
 #define PA_NEW_ALIGNED(id, name) \
@@ -94,8 +121,7 @@ static size_t pa_new_align(size_t size)
 	PA_API void *id(size_t size, size_t align, const void *tag) PA_NAME(name); \
 	void *id(size_t size, size_t align, const void *tag) \
 	{ \
-		(void)tag; \
-		return pa_new_slow_nothrow(size, align < 16 ? 16 : align); \
+		return pa_new_aligned_null(size, align < 16 ? 16 : align, tag, #name); \
 	}
 
 /* Further arguments say what the block was asked for with: not needed. */
