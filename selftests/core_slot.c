@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * common/pa_slot.c: several slots driven by one thread in random order, against an oracle. A freer that
+ * stops in the middle is played by doing the halves of a remote free apart.
+ */
+#include "pa_heap.h"
+#include "pa_options.h"
+#include "pa_stats.h"
+#include "shared/oracle.h"
+
+#define SLOTS	4
+#define IN_HAND	8
+
+static struct pa_node node;
+static struct pa_slot slots[SLOTS];
+static struct pa_bins bins[SLOTS];
+static bool alive[SLOTS];
+static struct oracle oracle;
+static uint64_t rng;
+static struct pa_stats stats;
+
+/* Pools whose QUEUED bit we have set, and that we have not enqueued yet. */
+static struct pa_pool *in_hand[IN_HAND];
+static unsigned int nhand;
+
+static unsigned int below(unsigned int n)
+{
+	return (unsigned int)(tap_random(&rng) % n);
+}
+
+static void start(unsigned int i)
+{
+	memset(&bins[i], 0, sizeof(bins[i]));
+	pa_slot_start(&slots[i], &node, &bins[i]);
+	alive[i] = true;
+}
+
+static void stop(unsigned int i)
+{
+	pa_slot_stop(&slots[i]);
+	alive[i] = false;
+	TAP_CHECK(slots[i].dead && !slots[i].pools && !slots[i].full && !slots[i].bins);
+	TAP_CHECK(pa_stack_empty(&slots[i].inbox));
+}
+
+static unsigned int some_slot(void)
+{
+	unsigned int i = below(SLOTS);
+
+	if (!alive[i])
+		start(i);
+	return i;
+}
+
+static unsigned int some_class(unsigned int classes)
+{
+	/* Few classes: their pools fill up, change hands and become empty. */
+	static const unsigned char favourites[] = { 64, 32, 63, 65, 100, 112, 48, 2 };
+
+	return classes ? favourites[below(classes)] : 1 + below(PA_CLASSES - 1);
+}
+
+/* To the largest power of two that divides the size, a page at most. */
+static bool naturally_aligned(const void *p, size_t size)
+{
+	size_t align = size & -size;
+
+	return !((uintptr_t)p & ((align > 4096 ? 4096 : align) - 1));
+}
+
+static bool alloc_from(unsigned int i, unsigned int cls)
+{
+	void *p = pa_slot_alloc(&slots[i], cls);
+	struct pa_pool *pool;
+
+	if (!p && TAP_CHECK(pa_arenas_grow(&node, 0, pa_class[cls].npools)))
+		p = pa_slot_alloc(&slots[i], cls);
+	if (!TAP_CHECK(p))
+		return false;
+	pool = pa_pool_head(pa_desc_of(p));
+	TAP_CHECK(pool->owner == &slots[i] && pool->cls == cls && pa_pool_holds(pool, p));
+	TAP_CHECK(pa_pool_of(p) == pool);
+	TAP_CHECK(naturally_aligned(p, pa_class_size(cls)));
+	return oracle_add(&oracle, p, pa_class_size(cls), pa_class_size(cls), cls);
+}
+
+/* Frees through slot @i; without it (-1) as an interrupt would; or leaves the second half for later. */
+static void free_through(int i, size_t which, bool half)
+{
+	void *p = oracle_del(&oracle, which);
+	struct pa_pool *pool = pa_pool_head(pa_desc_of(p));
+
+	if (i >= 0 && pool->owner == &slots[i])
+		pa_slot_free(&slots[i], pool, p);
+	else if (!half)
+		pa_free_remote(i < 0 ? NULL : &slots[i], pool, p);
+	else if (pa_remote_push(pool, p))
+		in_hand[nhand++] = pool;
+}
+
+static void enqueue_one(void)
+{
+	unsigned int k = below(nhand);
+	struct pa_pool *pool = in_hand[k];
+
+	in_hand[k] = in_hand[--nhand];
+	pa_pool_enqueue(pool);
+}
+
+/* The lists of a slot hold what their names say, and nothing twice. */
+static void check_slot(struct pa_slot *slot)
+{
+	struct pa_pool *pool;
+	unsigned int cls;
+	u64 pools = 0;
+
+	for (pool = slot->full; pool; pool = pool->next) {
+		TAP_CHECK(pool->state == PA_POOL_FULL && pool->owner == slot && pool->left);
+		pools += pool->npools;
+	}
+	for (cls = 1; cls < PA_CLASSES; cls++) {
+		pool = slot->cls[cls].current_pool;
+		if (pool) {
+			TAP_CHECK(pool->state == PA_POOL_CURRENT && pool->owner == slot);
+			pools += pool->npools;
+		}
+		for (pool = slot->cls[cls].usable; pool; pool = pool->next) {
+			TAP_CHECK(pool->state == PA_POOL_USABLE && pool->owner == slot);
+			TAP_CHECK(pool->cls == cls && pool->left && pool->left <= pool->carved);
+			pools += pool->npools;
+		}
+	}
+	if (!TAP_CHECK(pools == slot->pools))
+		tap_diag("slot %u has %llu pools on its lists and counts %llu", slot->id,
+			 (unsigned long long)pools, (unsigned long long)slot->pools);
+}
+
+static void check_all(void)
+{
+	static u64 live[PA_CLASSES];
+	unsigned int cls, i;
+	size_t k;
+
+	memset(live, 0, sizeof(live));
+	for (k = 0; k < oracle.n; k++)
+		live[oracle.block[k].group]++;
+	pa_stats_collect(&stats);
+	for (cls = 1; cls < PA_CLASSES; cls++)
+		if (!TAP_CHECK(stats.cls[cls].live == live[cls] &&
+			       stats.cls[cls].live_bytes == live[cls] * pa_class_size(cls)))
+			tap_diag("class %u: %llu live, statistics say %llu", cls,
+				 (unsigned long long)live[cls],
+				 (unsigned long long)stats.cls[cls].live);
+	TAP_CHECK(stats.total.count.live == oracle.n);
+	TAP_CHECK(stats.total.count.pools == stats.total.pools);
+	TAP_CHECK(pa_stats_identity(&stats.total));
+	for (i = 0; i < SLOTS; i++)
+		if (alive[i])
+			check_slot(&slots[i]);
+	oracle_walk_start(&oracle);
+	TAP_CHECK(!pa_walk(oracle_visit, &oracle));
+	oracle_walk_end(&oracle);
+}
+
+static void rare_operation(void)
+{
+	unsigned int i = some_slot();
+
+	switch (below(6)) {
+	case 0:
+		stop(i);
+		break;
+	case 1:
+		pa_slot_flush(&slots[i]);
+		break;
+	case 2:
+		pa_shared_sweep(&slots[i], &node);
+		break;
+	case 3:
+		pa_slot_drain(&slots[i]);
+		break;
+	case 4:	/* let go and taken by a new thread at once */
+		stop(i);
+		start(i);
+		break;
+	case 5:
+		pa_arenas_release(&node, below(3));
+		break;
+	}
+}
+
+static void one_operation(unsigned int classes, size_t target)
+{
+	unsigned int r = below(1000);
+	bool want = oracle.n < target ? r % 8 < 5 : r % 8 < 3;
+
+	if (r < 4)
+		rare_operation();
+	else if (r < 40 && nhand)
+		enqueue_one();
+	else if (want || !oracle.n)
+		alloc_from(some_slot(), some_class(classes));
+	else if (r < 500)
+		free_through((int)some_slot(), below((unsigned int)oracle.n), false);
+	else if (r < 600)
+		free_through(-1, below((unsigned int)oracle.n), false);
+	else
+		free_through((int)some_slot(), below((unsigned int)oracle.n), nhand < IN_HAND);
+}
+
+/* Everything freed, everybody gone: not a pool is left. */
+static void empty_everything(void)
+{
+	unsigned int i;
+
+	while (oracle.n)
+		free_through((int)some_slot(), oracle.n - 1, nhand < IN_HAND);
+	while (nhand)
+		enqueue_one();
+	check_all();
+	for (i = 0; i < SLOTS; i++)
+		if (alive[i] && i)
+			stop(i);
+	i = some_slot();
+	pa_shared_sweep(&slots[i], &node);
+	stop(i);
+	for (i = 0; i < SLOTS; i++)
+		if (alive[i])
+			stop(i);
+	check_all();
+	if (!TAP_CHECK(!node.pools))
+		tap_diag("%llu pools are still in use", (unsigned long long)node.pools);
+	pa_arenas_release(&node, 0);
+	TAP_CHECK(!node.arenas);
+	for (i = 1; i < PA_CLASSES; i++)
+		TAP_CHECK(pa_stack_empty(&node.shared[i]));
+}
+
+static void random_scenario(unsigned int classes, size_t most)
+{
+	size_t ops = tap_scaled(400000, 6000), k, target = 0;
+
+	for (k = 0; k < ops; k++) {
+		if (k % 5000 == 0)
+			target = below((unsigned int)most);
+		one_operation(classes, target);
+		if (k % (ops / 16) == 0)
+			check_all();
+	}
+	check_all();
+	empty_everything();
+}
+
+static void one_class(void)
+{
+	random_scenario(1, 400);
+}
+
+static void few_classes(void)
+{
+	random_scenario(8, 2000);
+}
+
+static void many_classes(void)
+{
+	random_scenario(0, 3000);
+}
+
+/* A slot that goes while a freer has its pool in hand, in every order of the halves. */
+static void exit_orders(void)
+{
+	unsigned int order;
+
+	for (order = 0; order < 64; order++) {
+		unsigned int i;
+
+		start(0);
+		start(1);
+		/* A full pool, a pool with room, and both with a freer that has only pushed. */
+		for (i = 0; i < 12 * pa_class[64].capacity / 8; i++)
+			alloc_from(0, 64);
+		if (order & 1)
+			free_through(0, 0, false);
+		free_through(1, order & 2 ? 0 : oracle.n - 1, true);
+		free_through(1, order & 4 ? 0 : oracle.n / 2, true);
+		if (order & 8)
+			while (nhand)
+				enqueue_one();
+		stop(0);
+		if (order & 16)
+			start(0);
+		while (nhand)
+			enqueue_one();
+		if (order & 32)
+			pa_shared_sweep(&slots[1], &node);
+		check_all();
+		while (oracle.n)
+			free_through(1, oracle.n - 1, false);
+		for (i = 0; i < 2; i++)
+			if (alive[i])
+				pa_slot_drain(&slots[i]);
+		empty_everything();
+	}
+}
+
+/* A slot whose thread does not exist in a forked child: its blocks can be freed, its bins are lost. */
+static void abandoned(void)
+{
+	static struct pa_slot child[8];
+	static struct pa_bins child_bins[8];
+	size_t rounds = tap_scaled(8, 2), r, k, lost = 0;
+
+	for (r = 0; r < rounds; r++) {
+		struct pa_slot *slot = &child[r];
+
+		pa_slot_init(slot, &node, &child_bins[r]);
+		pa_slot_register(slot);
+		start(0);
+		for (k = 0; k < 600; k++) {
+			unsigned int cls = some_class(k % 3 ? 8 : 1);
+			void *p = pa_slot_alloc(slot, cls);
+
+			if (!p && pa_arenas_grow(&node, 0, pa_class[cls].npools))
+				p = pa_slot_alloc(slot, cls);
+			if (TAP_CHECK(p))
+				oracle_add(&oracle, p, pa_class_size(cls), pa_class_size(cls), cls);
+			if (k % 5 == 0)
+				free_through(0, below((unsigned int)oracle.n), k % 2 && nhand < IN_HAND);
+		}
+		pa_stats_collect(&stats);
+		TAP_CHECK(stats.total.count.live == oracle.n + lost);
+		pa_slot_abandon(slot);
+		pa_stats_collect(&stats);
+		TAP_CHECK(stats.total.count.live >= oracle.n + lost);
+		TAP_CHECK(pa_stats_identity(&stats.total));
+		lost = stats.total.count.live - oracle.n;
+		while (nhand)
+			enqueue_one();
+		for (k = 0; k < 300; k++)
+			alloc_from(0, some_class(8));
+		while (oracle.n)
+			free_through(0, below((unsigned int)oracle.n), false);
+		pa_slot_flush(&slots[0]);
+		pa_shared_sweep(&slots[0], &node);
+		stop(0);
+		pa_stats_collect(&stats);
+		TAP_CHECK(stats.total.count.live == lost && pa_stats_identity(&stats.total));
+		/* What stays is what the bins held. */
+		TAP_CHECK(lost <= (r + 1) * 8 * (PA_POOL_SIZE / 16 + 64));
+	}
+}
+
+int main(void)
+{
+	unsigned int i;
+
+	pa_options.purge_delay = PA_NEVER;
+	pa_node_init(&node, 0);
+	for (i = 0; i < SLOTS; i++) {
+		pa_slot_init(&slots[i], NULL, NULL);
+		pa_slot_register(&slots[i]);
+	}
+	tap_start(5);
+	rng = tap_seed();
+	tap_test("one class, many changes of owner", one_class);
+	tap_test("few classes, spans among them", few_classes);
+	tap_test("all classes", many_classes);
+	tap_test("a slot lets go while freers are half done", exit_orders);
+	tap_test("abandoned slots", abandoned);
+	oracle_done(&oracle);
+	return tap_finish();
+}
