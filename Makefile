@@ -21,7 +21,7 @@ LIB := selftests/lib
 SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
-.PHONY: all userspace module check check-matrix demo clean distclean help
+.PHONY: all userspace module check check-programs check-matrix torture demo clean distclean help
 
 all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
 	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \
@@ -50,6 +50,14 @@ module: ## ./poolalloc.ko and ./Module.symvers; KDIR=DIR or KERNEL=6.12 chooses 
 check: ## every test; installs what it needs. TESTS=REGEX picks by name, JOBS=N sets how many at once
 	$(Q)$(LIB)/deps.sh check
 	$(Q)$(MAKE) --no-print-directory -C selftests check CC='$(CC)' JOBS=$(JOBS) TESTS='$(TESTS)'
+
+check-programs: ## real programs under the preloaded library, against glibc; PROGRAMS=REGEX picks
+	$(Q)$(LIB)/deps.sh check
+	$(Q)selftests/programs.sh --full '$(PROGRAMS)'
+
+torture: ## threads, signals, forks and exits at random for an hour; SECONDS=N, TEST_SEED=N
+	$(Q)$(LIB)/deps.sh build
+	$(Q)selftests/malloc_torture.sh --seconds $(if $(filter file command% environment%,$(origin SECONDS)),$(SECONDS),3600)
 
 check-matrix: ## the kernel tests on every kernel, as a table. KERNELS='6.1 6.1-rt' picks
 	$(Q)$(LIB)/deps.sh kernel
