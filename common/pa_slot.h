@@ -114,9 +114,8 @@ static __always_inline void *pa_bin_pop(void **bin)
 {
 	void *p = *bin;
 
-	if (likely(p)) {
+	if (likely(p))
 		PA_WRITE_OWN(*bin, pa_load_link(p));
-	}
 	return p;
 }
 

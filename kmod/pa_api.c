@@ -16,18 +16,9 @@ static_assert(POOLALLOC_MAX_SIZE == PA_MEDIUM_MAX);
 #define PA_GFP_REFUSED	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32)
 
 /* All of the block: its user may use what poolalloc_size() says. */
-static void pa_zero(void *p, unsigned int cls)
+static noinline void *pa_zero(void *p, unsigned int cls)
 {
-	memset(p, 0, pa_class_size(cls));
-}
-
-/* For init_on_free; what is no block is left alone, and reported by the free. */
-static noinline void pa_wipe(void *p)
-{
-	struct pa_pool *pool = pa_pool_of(p);
-
-	if (pool)
-		pa_zero(p, pool->cls);
+	return memset(p, 0, pa_class_size(cls));
 }
 
 static __pa_cold void *pa_alloc_refused(gfp_t gfp)
@@ -37,7 +28,7 @@ static __pa_cold void *pa_alloc_refused(gfp_t gfp)
 }
 
 /* The slot of this CPU had no block at hand, or could not be entered. */
-static noinline void *pa_alloc_out_of_line(unsigned int cls, int nid, gfp_t gfp)
+static void *pa_alloc_out_of_line(unsigned int cls, int nid, gfp_t gfp)
 {
 	if (unlikely(gfp & PA_GFP_REFUSED))
 		return pa_alloc_refused(gfp);
@@ -45,18 +36,21 @@ static noinline void *pa_alloc_out_of_line(unsigned int cls, int nid, gfp_t gfp)
 	return pa_alloc_slow(cls, nid, gfp);
 }
 
-static noinline void *pa_alloc_medium(size_t size, gfp_t gfp)
+static noinline void *pa_alloc_again(unsigned int cls, gfp_t gfp)
 {
-	unsigned int cls;
 	void *p;
 
+	if (!cls)
+		cls = pa_class_small(0);
+	p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
+	return p && want_init_on_alloc(gfp) ? pa_zero(p, cls) : p;
+}
+
+static noinline void *pa_alloc_medium(size_t size, gfp_t gfp)
+{
 	if (size > POOLALLOC_MAX_SIZE)
 		return NULL;
-	cls = pa_class_medium(size);
-	p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
-	if (p && want_init_on_alloc(gfp))
-		pa_zero(p, cls);
-	return p;
+	return pa_alloc_again(pa_class_medium(size), gfp);
 }
 
 /**
@@ -80,23 +74,25 @@ void *poolalloc_alloc(size_t size, gfp_t gfp)
 {
 	struct pa_bins *bins;
 	unsigned int cls;
-	void *p = NULL;
+	void **bin, *p;
 
+	/* All calls but the last are tail calls: nothing is saved on the stack. */
 	if (unlikely(size > PA_SMALL_MAX))
 		return pa_alloc_medium(size, gfp);
-	cls = pa_class_small(size);
-	bins = pa_slot_enter();
-	if (likely(bins)) {
-		p = pa_bin_pop(&bins->bin[cls]);
-		pa_slot_leave(bins);
-	}
+	/* 0 is the class of no bytes, whose bin is empty. */
+	cls = (size + PA_SMALL_STEP - 1) / PA_SMALL_STEP;
+	if (unlikely(!pa_slot_try_enter(&bins)))
+		return pa_alloc_again(cls, gfp);
+	bin = &bins->bin[cls];
+	p = *bin;
 	if (unlikely(!p)) {
-		p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
-		if (!p)
-			return NULL;
+		pa_slot_leave(bins);
+		return pa_alloc_again(cls, gfp);
 	}
+	PA_WRITE_OWN(*bin, pa_load_link(p));
+	pa_slot_leave(bins);
 	if (want_init_on_alloc(gfp))
-		pa_zero(p, cls);
+		return pa_zero(p, cls);
 	return p;
 }
 EXPORT_SYMBOL_GPL(poolalloc_alloc);
@@ -130,34 +126,80 @@ void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node)
 }
 EXPORT_SYMBOL_GPL(poolalloc_alloc_node);
 
+/* With parameters that cost something at each free. */
+static noinline void pa_free_carefully(void *p)
+{
+	struct pa_pool *pool = pa_free_allowed(p);
+
+	if (!pool)
+		return;
+	if (want_init_on_free())
+		pa_zero(p, pool->cls);
+	pa_free_slow(p);
+}
+
+static noinline void pa_free_twice(struct pa_bins *bins, void *p)
+{
+	pa_slot_leave(bins);
+	pa_corrupt("block was freed twice", p);
+}
+
+/* To its pool, since the bin holds enough. */
+static noinline void pa_free_to_pool(struct pa_bins *bins, struct pa_pool *pool, void *p)
+{
+	if (unlikely(pool->free == p)) {
+		pa_free_twice(bins, p);
+		return;
+	}
+	if (unlikely(pa_pool_push(pool, p)))
+		pa_slot_free_event(bins->slot, pool);
+	pa_slot_leave(bins);
+}
+
+static noinline void pa_free_others(struct pa_bins *bins, void *p)
+{
+	pa_slot_leave(bins);
+	pa_free_slow(p);
+}
+
 /**
  * poolalloc_free() - free memory
- * @p: what an allocating function returned, or NULL
+ * @ptr: what an allocating function returned, or NULL
  *
  * On any CPU, from any context, also after the CPU that allocated is gone.
  *
  * Context: Any but NMI. Does not sleep.
  */
-void poolalloc_free(const void *p)
+void poolalloc_free(const void *ptr)
 {
+	void *p = (void *)ptr;
 	struct pa_bins *bins;
 	struct pa_pool *pool;
+	unsigned int cls;
+	void **bin;
 
-	if (unlikely(!p) || (static_branch_unlikely(&pa_check_free) && !pa_free_allowed(p)))
+	/* All calls are tail calls, as in poolalloc_alloc(). */
+	if (unlikely(!p))
 		return;
-	if (want_init_on_free())
-		pa_wipe((void *)p);
-	bins = pa_slot_enter();
-	if (likely(bins)) {
-		pool = pa_desc_of(p);
-		if (likely(pa_owned_by(pool, bins->slot))) {
-			pa_slot_free(bins->slot, pool, (void *)p);
-			pa_slot_leave(bins);
-			return;
-		}
-		pa_slot_leave(bins);
-	}
-	pa_free_slow((void *)p);
+	if (static_branch_unlikely(&pa_careful))
+		return pa_free_carefully(p);
+	if (unlikely(!pa_slot_try_enter(&bins)))
+		return pa_free_slow(p);
+	pool = pa_desc_of(p);
+	if (unlikely(!pa_owned_by(&pool->owner, bins->slot)))
+		return pa_free_others(bins, p);
+	cls = pool->cls;
+	bin = &bins->bin[cls];
+	if (!bins->slot->room[cls])
+		return pa_free_to_pool(bins, pool, p);
+	/*
+	 * The most frequent mistake, which would give the block to everybody
+	 * who allocates, is seen by one comparison.
+	 */
+	if (unlikely(*bin == p))
+		return pa_free_twice(bins, p);
+	pa_bin_keep(bins->slot, cls, bin, p);
+	pa_slot_leave(bins);
 }
 EXPORT_SYMBOL_GPL(poolalloc_free);
 
@@ -218,11 +260,13 @@ void poolalloc_free_bulk(unsigned int n, void **ptrs)
 {
 	unsigned int i;
 
-	if (want_init_on_free())
-		for (i = 0; i < n; i++)
-			if (ptrs[i])
-				pa_wipe(ptrs[i]);
-	pa_free_bulk(n, ptrs);
+	if (!static_branch_unlikely(&pa_careful)) {
+		pa_free_bulk(n, ptrs);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (ptrs[i])
+			pa_free_carefully(ptrs[i]);
 }
 EXPORT_SYMBOL_GPL(poolalloc_free_bulk);
 

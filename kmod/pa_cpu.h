@@ -45,19 +45,27 @@ DECLARE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
  * Context: any but NMI. An interrupt between the test of @busy and its store
  * is harmless: it leaves the slot before it returns.
  */
-static __always_inline struct pa_bins *pa_slot_enter(void)
+static __always_inline bool pa_slot_try_enter(struct pa_bins **bins)
 {
 	struct pa_cpu *cpu;
 
 	preempt_disable();
-	cpu = this_cpu_ptr(&pa_cpu);
-	if (unlikely(READ_ONCE(cpu->busy))) {
+	if (unlikely(raw_cpu_read(pa_cpu.busy))) {
 		preempt_enable();
-		return NULL;
+		return false;
 	}
+	cpu = this_cpu_ptr(&pa_cpu);
 	WRITE_ONCE(cpu->busy, 1);
 	barrier();
-	return (struct pa_bins *)cpu;
+	*bins = (struct pa_bins *)cpu;
+	return true;
+}
+
+static __always_inline struct pa_bins *pa_slot_enter(void)
+{
+	struct pa_bins *bins;
+
+	return pa_slot_try_enter(&bins) ? bins : NULL;
 }
 
 static __always_inline void pa_slot_leave(struct pa_bins *bins)

@@ -8,9 +8,6 @@
 #include <linux/gfp.h>
 #include <linux/jump_label.h>
 #include <linux/sched.h>
-#ifdef CONFIG_X86_64
-#include <asm/asm.h>
-#endif
 
 #include "pa_heap.h"
 #include "pa_stats.h"
@@ -46,27 +43,9 @@ int pa_rcu_init(void);
 void pa_rcu_exit(void);
 
 /* pa_misuse.c: checks of what callers give. */
-DECLARE_STATIC_KEY_FALSE(pa_check_free);
-bool pa_free_allowed(const void *p);
-
-/*
- * Does @slot own the pool that the descriptor says? Of a pointer that is no
- * block, there may be no descriptor, and not even memory: then no.
- */
-static __always_inline bool pa_owned_by(const struct pa_pool *desc, const struct pa_slot *slot)
-{
-#ifdef CONFIG_X86_64
-	asm goto("1:	cmpq %[slot], %[owner]\n"
-		 "	jne %l[other]\n"
-		 _ASM_EXTABLE(1b, %l[other])
-		 : : [slot] "r" (slot), [owner] "m" (desc->owner) : "cc" : other);
-	return true;
-other:
-	return false;
-#else
-	return desc->owner == slot;
-#endif
-}
+DECLARE_STATIC_KEY_FALSE(pa_careful);
+void pa_careful_init(void);
+struct pa_pool *pa_free_allowed(const void *p);
 
 /* pa_proc.c: /proc/poolalloc. */
 int pa_proc_init(umode_t mode);

@@ -2,6 +2,8 @@
 /*
  * Reports of wrong use: one each, then the machine goes on.
  */
+#include <linux/jump_label.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/stacktrace.h>
@@ -71,72 +73,63 @@ bool pa_list_sound(const struct pa_pool *pool, const void *list, unsigned int n)
 	return !n && !list;
 }
 
-static bool pa_list_has(const struct pa_pool *pool, const void *list, const void *p)
+/* A bin mixes the blocks of several pools. */
+static bool pa_list_has(const void *list, const void *p)
 {
-	unsigned int n = pool->capacity;
+	unsigned int n = PA_POOL_SIZE;
 
-	for (; n && list && list != p && pa_pool_holds(pool, list); n--)
+	for (; n && list && list != p; n--)
 		list = pa_load_link(list);
 	return list == p;
 }
 
 /*
- * Every free looks whether the block is free already. Slow, and exact: the
- * report has the caller of the second free.
+ * Set when every free has to do more: look whether the block is free already
+ * (slow, but the report has the caller of the second free), or wipe it.
  */
-DEFINE_STATIC_KEY_FALSE(pa_check_free);
+DEFINE_STATIC_KEY_FALSE(pa_careful);
 
-static bool pa_check_free_param;
+static bool pa_check_free;
+module_param_named(check_free, pa_check_free, bool, 0444);
+MODULE_PARM_DESC(check_free, "Check at every free that the block is not free already (default 0: only the block freed last, and lists when they are used)");
 
-static int pa_check_free_set(const char *text, const struct kernel_param *kp)
+/**
+ * pa_careful_init() - choose what free does
+ */
+void pa_careful_init(void)
 {
-	int ret = param_set_bool(text, kp);
-
-	if (ret)
-		return ret;
-	if (pa_check_free_param)
-		static_branch_enable(&pa_check_free);
-	else
-		static_branch_disable(&pa_check_free);
-	return 0;
+	if (pa_check_free || want_init_on_free())
+		static_branch_enable(&pa_careful);
 }
 
-static const struct kernel_param_ops pa_check_free_ops = {
-	.set	= pa_check_free_set,
-	.get	= param_get_bool,
-};
-
-module_param_cb(check_free, &pa_check_free_ops, &pa_check_free_param, 0644);
-MODULE_PARM_DESC(check_free, "Check at every free that the block is not free already (default 0: damaged lists are noticed when they are used)");
-
-/* Blocks of other CPUs' pools are not looked for: that would take their lists. */
+/* Blocks of other CPUs' pools are not looked for: their lists are theirs. */
 static bool pa_freed_here(struct pa_slot *slot, struct pa_pool *pool, const void *p)
 {
 	return pool->owner == slot &&
-	       (pa_list_has(pool, pool->free, p) ||
-		pa_list_has(pool, *pa_slot_bin(slot, pool->cls), p));
+	       (pa_list_has(pool->free, p) ||
+		pa_list_has(*pa_slot_bin(slot, pool->cls), p));
 }
 
 /**
  * pa_free_allowed() - may a block be freed?
  * @p: the pointer
  *
- * Return: false after a report if it is no block, or a free one.
+ * Return: its pool; NULL after a report if it is no block, or a free one.
  */
-bool pa_free_allowed(const void *p)
+struct pa_pool *pa_free_allowed(const void *p)
 {
 	struct pa_pool *pool = pa_pool_of(p);
 	struct pa_bins *bins;
 	bool freed;
 
-	if (!pool)
-		return false;
+	if (!pool || !pa_check_free)
+		return pool;
 	bins = pa_slot_enter();
 	if (!bins)
-		return true;
+		return pool;
 	freed = pa_freed_here(bins->slot, pool, p);
 	pa_slot_leave(bins);
 	if (freed)
 		pa_corrupt("block was freed already", p);
-	return !freed;
+	return freed ? NULL : pool;
 }

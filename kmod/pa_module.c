@@ -45,6 +45,7 @@ static int __init pa_init(void)
 	if (ret)
 		return ret;
 	pa_class_init();
+	pa_careful_init();
 	ret = pa_cpus_init();
 	if (ret)
 		goto no_cpus;

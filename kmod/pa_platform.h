@@ -26,6 +26,9 @@
 #include <linux/topology.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
+#ifdef CONFIG_X86_64
+#include <asm/asm.h>
+#endif
 
 static_assert(BITS_PER_LONG == 64, "masks and links are single 64-bit words");
 
@@ -72,13 +75,7 @@ static __always_inline void *pa_peek_link(const void *block)
 /* Reads a word that may not be there. */
 static inline bool pa_peek(const void *p, void **word)
 {
-	pagefault_disable();
-	__get_kernel_nofault(word, p, unsigned long, fault);
-	pagefault_enable();
-	return true;
-fault:
-	pagefault_enable();
-	return false;
+	return !copy_from_kernel_nofault(word, p, sizeof(*word));
 }
 
 /*
@@ -161,6 +158,25 @@ static inline void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp)
 /* Reports. */
 struct pa_slot;
 void pa_corrupt(const char *why, const void *p);
+
+/*
+ * Is *@owner this slot? Of a pointer that is no block there may be no
+ * descriptor, and not even memory: then no, and free looks closer.
+ */
+static __always_inline bool pa_owned_by(struct pa_slot *const *owner, const struct pa_slot *slot)
+{
+#ifdef CONFIG_X86_64
+	asm goto("1:	cmpq %[slot], %[owner]\n"
+		 "	jne %l[other]\n"
+		 _ASM_EXTABLE(1b, %l[other])
+		 : : [slot] "r" (slot), [owner] "m" (*owner) : "cc" : other);
+	return true;
+other:
+	return false;
+#else
+	return *owner == slot;
+#endif
+}
 
 /* Can there be a descriptor for @p to look at? */
 static inline bool pa_plausible(const void *p)

@@ -11,17 +11,13 @@
 #include <linux/tracepoint.h>
 
 DECLARE_EVENT_CLASS(pa_arena,
-	TP_PROTO(int nid, size_t bytes),
-	TP_ARGS(nid, bytes),
-	TP_STRUCT__entry(
-		__field(int, nid)
-		__field(size_t, bytes)
-	),
-	TP_fast_assign(
-		__entry->nid = nid;
-		__entry->bytes = bytes;
-	),
-	TP_printk("node=%d bytes=%zu", __entry->nid, __entry->bytes)
+		    TP_PROTO(int nid, size_t bytes),
+		    TP_ARGS(nid, bytes),
+		    TP_STRUCT__entry(__field(int, nid)
+				     __field(size_t, bytes)),
+		    TP_fast_assign(__entry->nid = nid;
+				   __entry->bytes = bytes;),
+		    TP_printk("node=%d bytes=%zu", __entry->nid, __entry->bytes)
 );
 
 /* An arena was taken from the page allocator. */
@@ -34,15 +30,11 @@ DEFINE_EVENT(pa_arena, arena_unmap, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid
 DEFINE_EVENT(pa_arena, heap_shrink, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid, bytes));
 
 DECLARE_EVENT_CLASS(pa_block,
-	TP_PROTO(size_t size),
-	TP_ARGS(size),
-	TP_STRUCT__entry(
-		__field(size_t, size)
-	),
-	TP_fast_assign(
-		__entry->size = size;
-	),
-	TP_printk("size=%zu", __entry->size)
+		    TP_PROTO(size_t size),
+		    TP_ARGS(size),
+		    TP_STRUCT__entry(__field(size_t, size)),
+		    TP_fast_assign(__entry->size = size;),
+		    TP_printk("size=%zu", __entry->size)
 );
 
 /* A CPU filled its bin of a class. */

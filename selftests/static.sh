@@ -79,11 +79,11 @@ common_is_pure() {
 #	handlers), EMBEDDED_FUNCTION_NAME (usage texts), NEW_TYPEDEFS (the public API's callbacks),
 #	AVOID_EXTERNS (environ), SPLIT_STRING (usage texts), COMPLEX_MACRO (lists of attributes).
 # */pa_platform.h, where the names of the contract are defined: COMPLEX_MACRO, NEW_TYPEDEFS, and
-#	MEMORY_BARRIER (a definition of a barrier is not a use).
+#	MEMORY_BARRIER (a definition of a barrier is not a use), SPACING (%l[label] in asm goto).
 # kmod/compat/: testing the kernel's version is what it is for.
 shared_ignores=BIT_MACRO,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,ARRAY_SIZE
 user_ignores=$shared_ignores,CAMELCASE,VOLATILE,EMBEDDED_FUNCTION_NAME,NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,COMPLEX_MACRO
-platform_ignores=COMPLEX_MACRO,NEW_TYPEDEFS,MEMORY_BARRIER
+platform_ignores=COMPLEX_MACRO,NEW_TYPEDEFS,MEMORY_BARRIER,SPACING
 compat_ignores=LINUX_VERSION_CODE,CONSTANT_COMPARISON
 
 checkpatch_on() {

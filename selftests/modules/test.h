@@ -35,6 +35,9 @@ bool test_intact(const void *p, size_t size, u8 tag);
 /* Runs @fn in a thread bound to each online CPU and waits for all of them. */
 void test_on_cpus(void (*fn)(unsigned int cpu, unsigned long arg), unsigned long arg);
 
+/* Allocates a block that test_api_release() frees. One task at a time. */
+bool test_hold(size_t size);
+
 /* Sizes worth trying: the borders of classes, and some between. */
 extern const u16 test_sizes[];
 extern const unsigned int test_nsizes;
@@ -44,6 +47,7 @@ void test_api_exhaust(unsigned long arg);
 void test_api_fail(unsigned long arg);
 void test_api_leak(unsigned long arg);
 void test_api_hold(unsigned long arg);
+void test_api_hold512(unsigned long arg);
 void test_api_release(unsigned long arg);
 void test_context(unsigned long arg);
 void test_context_storm(unsigned long arg);
@@ -54,5 +58,8 @@ void test_threads_start(unsigned long arg);
 void test_threads_stop(unsigned long arg);
 void test_deferred(unsigned long arg);
 void test_deferred_storm(unsigned long arg);
+void test_pressure_fragment(unsigned long arg);
+void test_pressure_defragment(unsigned long arg);
+void test_pressure_interrupt(unsigned long arg);
 
 #endif

@@ -46,6 +46,10 @@ static const struct scenario {
 	{ "start", test_threads_start, 0 },
 	{ "stop", test_threads_stop, 0 },
 	{ "deferred", test_deferred, 20000 },
+	{ "hold512", test_api_hold512, 20000 },
+	{ "fragment", test_pressure_fragment, 0 },
+	{ "defragment", test_pressure_defragment, 0 },
+	{ "interrupt", test_pressure_interrupt, 0 },
 	{ "deferred-storm", test_deferred_storm, 50000 },
 };
 
