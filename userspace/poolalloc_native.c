@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PA_API __attribute__((visibility("default")))
@@ -204,23 +205,58 @@ static void pa_write_fd(void *ctx, const char *text, size_t len)
 	}
 }
 
+/*
+ * A copy of stderr for POOLALLOC=stats: many programs close theirs before
+ * destructors run. The program may close the copy too and open something else
+ * in its place, so it is only used while it is the same file.
+ */
+static struct {
+	int fd;
+	struct stat file;
+} pa_stderr = { .fd = STDERR_FILENO };
+
+__attribute__((constructor)) static void pa_stats_at_start(void)
+{
+	int saved = errno, fd;
+
+	pa_start();
+	if (!pa_options.stats[0])
+		return;
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
+	if (fd >= 0 && !fstat(fd, &pa_stderr.file))
+		pa_stderr.fd = fd;
+	errno = saved;
+}
+
+static int pa_stats_stderr(void)
+{
+	struct stat now;
+
+	if (!fstat(pa_stderr.fd, &now) && now.st_dev == pa_stderr.file.st_dev &&
+	    now.st_ino == pa_stderr.file.st_ino)
+		return pa_stderr.fd;
+	return STDERR_FILENO;
+}
+
 /* POOLALLOC=stats=exit or stats=FILE. */
 __attribute__((destructor)) static void pa_stats_at_exit(void)
 {
 	static const char complaint[] = "poolalloc: cannot open the file of POOLALLOC=stats\n";
-	int fd = STDERR_FILENO;
+	int fd;
 
 	if (!pa_options.stats[0])
 		return;
-	if (strcmp(pa_options.stats, "exit")) {
-		fd = open(pa_options.stats, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-		if (fd < 0) {
-			fd = STDERR_FILENO;
-			pa_write_fd(&fd, complaint, sizeof(complaint) - 1);
-			return;
-		}
+	if (!strcmp(pa_options.stats, "exit")) {
+		fd = pa_stats_stderr();
+		poolalloc_stats_write(pa_write_fd, &fd, POOLALLOC_TEXT);
+		return;
+	}
+	fd = open(pa_options.stats, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		fd = pa_stats_stderr();
+		pa_write_fd(&fd, complaint, sizeof(complaint) - 1);
+		return;
 	}
 	poolalloc_stats_write(pa_write_fd, &fd, POOLALLOC_TEXT);
-	if (fd != STDERR_FILENO)
-		close(fd);
+	close(fd);
 }
