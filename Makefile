@@ -21,7 +21,8 @@ LIB := selftests/lib
 SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
-.PHONY: all userspace module check check-programs check-matrix torture demo clean distclean help
+.PHONY: all userspace module check check-programs check-matrix torture demo install uninstall clean \
+	distclean help
 
 all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
 	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \
@@ -66,6 +67,12 @@ check-matrix: ## the kernel tests on every kernel, as a table. KERNELS='6.1 6.1-
 demo: ## a real program's allocations, replayed in a kernel and in userspace; both must agree
 	$(Q)$(LIB)/deps.sh demo
 	$(Q)selftests/demo.sh
+
+install: ## the library, tools and man pages, under DESTDIR and PREFIX; LIBDIR=DIR if not PREFIX/lib
+	$(Q)$(MAKE) --no-print-directory -C userspace $(SHARED_ARGS) install
+
+uninstall: ## removes them; give the same PREFIX
+	$(Q)$(MAKE) --no-print-directory -C userspace $(SHARED_ARGS) uninstall
 
 clean: ## removes everything built; downloaded kernels stay in build/kernels (make distclean)
 	$(Q)[ ! -f userspace/Makefile ] || $(MAKE) --no-print-directory -C userspace clean
