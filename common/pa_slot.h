@@ -132,6 +132,12 @@ static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
 	return PA_DEC_OWN(pool->left);
 }
 
+/* Where the bin of @cls would be; of a medium class it is only an address. */
+static __always_inline void **pa_bin_addr(void **bins, unsigned int cls)
+{
+	return (void **)((char *)bins + cls * sizeof(void *));
+}
+
 /*
  * Keeps a freed block at hand, if its bin may take more: what was freed last
  * is still in the cache, and its pool's descriptor is not written. Room is
@@ -157,7 +163,7 @@ static __always_inline void pa_slot_free(struct pa_slot *slot,
 {
 	unsigned int cls = pool->cls;
 
-	if (pa_bin_keep(slot, cls, &slot->bins->bin[cls], p))
+	if (pa_bin_keep(slot, cls, pa_bin_addr(slot->bins->bin, cls), p))
 		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_slot_free_event(slot, pool);

@@ -48,7 +48,7 @@ static __always_inline void pa_user_free(void *p)
 		pa_user_free_slow(p);
 		return;
 	}
-	if (pa_bin_keep(pool->owner, pool->cls, &pa_thread.bin[pool->cls], p))
+	if (pa_bin_keep(pool->owner, pool->cls, pa_bin_addr(pa_thread.bin, pool->cls), p))
 		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_user_free_event(pool);
