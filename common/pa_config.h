@@ -15,12 +15,19 @@
  *
  *   seed    256 KiB arenas of  4 KiB pools (pymalloc until CPython 3.9)
  *   modern    1 MiB arenas of 16 KiB pools (CPython since 3.10)
+ *
+ * PA_HOT_ROOM: the first frees after a refill go to the bin. A refill of a
+ * 4 KiB pool brings few blocks, so it helps there (random replacement, 200 000
+ * live: 0.68 of the time). With 16 KiB pools the branch costs more than it
+ * saves (1 000 live: 13.8 against 9.1 ns).
  */
 #ifdef PA_GEOMETRY_MODERN
 #define PA_POOL_SHIFT	14
+#define PA_HOT_ROOM	0
 #define PA_GEOMETRY	"modern"
 #else
 #define PA_POOL_SHIFT	12
+#define PA_HOT_ROOM	1
 #define PA_GEOMETRY	"seed"
 #endif
 

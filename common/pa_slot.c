@@ -83,6 +83,18 @@ static void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 	pa_arenas_put(pool);
 }
 
+/*
+ * How much of empty pools a slot keeps on its usable lists. Without them a
+ * program that frees what it has just allocated takes each pool from its
+ * arena and carves it again.
+ */
+#define PA_EMPTY_BYTES	(256UL << 10)
+
+static bool pa_slot_may_keep(const struct pa_slot *slot, const struct pa_pool *pool)
+{
+	return slot->empty + pool->npools <= PA_EMPTY_BYTES / PA_POOL_SIZE;
+}
+
 /* Takes a pool out of whatever list its owner has it on. */
 static void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
 {
@@ -94,13 +106,53 @@ static void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
 		WRITE_ONCE(slot->cls[pool->cls].current_pool, NULL);
 }
 
+/* The last block of a usable pool came back. */
+static void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool)
+{
+	if (pa_slot_may_keep(slot, pool)) {
+		slot->empty += pool->npools;
+		return;
+	}
+	pa_pool_unlist(slot, pool);
+	pa_pool_release(slot, pool);
+}
+
+/* Gives the empty pools on the usable list of a class back. */
+static void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls)
+{
+	struct pa_pool *pool = slot->cls[cls].usable;
+
+	while (pool && slot->empty) {
+		struct pa_pool *next = pool->next;
+
+		if (!pool->left) {
+			slot->empty -= pool->npools;
+			pa_pool_unlist(slot, pool);
+			pa_pool_release(slot, pool);
+		}
+		pool = next;
+	}
+}
+
+/* Gives all of them back. Return: true if there were any. */
+static bool pa_slot_release_all_empty(struct pa_slot *slot)
+{
+	bool any = slot->empty;
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_CLASSES && slot->empty; cls++)
+		pa_slot_release_empty(slot, cls);
+	return any;
+}
+
 /**
  * pa_slot_free_event() - an owned pool's count of frees has run out
  * @slot: the entered slot
  * @pool: a pool of it whose @left has just become 0
  *
  * FULL: enough blocks came back, from now on it can be allocated from.
- * USABLE: all blocks are back, the pool returns to its arena.
+ * USABLE: all blocks are back; the pool returns to its arena, unless the slot
+ * keeps it for the next time.
  * CURRENT: all blocks are back, and the pool stays, so that a program that
  * frees and allocates the only block of a class does not bounce a pool.
  */
@@ -110,10 +162,8 @@ void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_wake(slot, pool);
 		pa_pool_set_usable(slot, pool);
 	}
-	if (pool->state == PA_POOL_USABLE && !pool->left) {
-		pa_pool_unlist(slot, pool);
-		pa_pool_release(slot, pool);
-	}
+	if (pool->state == PA_POOL_USABLE && !pool->left)
+		pa_pool_emptied(slot, pool);
 }
 
 /*
@@ -143,10 +193,8 @@ static void pa_pool_drain(struct pa_slot *slot, struct pa_pool *pool)
 	pa_pool_collect(pool);
 	slot->drains++;
 	pa_trace_drain(pool->cls);
-	if (!pool->left && pool->state == PA_POOL_USABLE) {
-		pa_pool_unlist(slot, pool);
-		pa_pool_release(slot, pool);
-	}
+	if (!pool->left && pool->state == PA_POOL_USABLE)
+		pa_pool_emptied(slot, pool);
 }
 
 static void pa_shared_push(struct pa_pool *pool)
@@ -397,6 +445,8 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 		pa_slot_drain(slot);
 	pool = c->usable;
 	if (pool) {
+		if (!pool->left)
+			slot->empty -= pool->npools;
 		pa_list_del(&c->usable, pool);
 		WRITE_ONCE(pool->state, PA_POOL_CURRENT);
 		return pool;
@@ -406,7 +456,11 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 		if (pool)
 			return pool;
 	}
-	return pa_pool_new(slot, cls);
+	pool = pa_pool_new(slot, cls);
+	/* What is kept for other classes may be just what is missing. */
+	if (!pool && pa_slot_release_all_empty(slot))
+		pool = pa_pool_new(slot, cls);
+	return pool;
 }
 
 /**
@@ -475,6 +529,7 @@ void pa_slot_flush(struct pa_slot *slot)
 		struct pa_pool *pool;
 
 		pa_slot_empty_bin(slot, cls);
+		pa_slot_release_empty(slot, cls);
 		pool = slot->cls[cls].current_pool;
 		if (pool && !pool->left) {
 			pa_pool_unlist(slot, pool);
@@ -544,6 +599,7 @@ void pa_slot_stop(struct pa_slot *slot)
 		pa_pool_wake(slot, pool);
 		pa_pool_let_go(slot, pool);
 	}
+	slot->empty = 0;
 	pa_bins_lock();
 	WRITE_ONCE(slot->bins, NULL);
 	pa_bins_unlock();

@@ -55,6 +55,7 @@ struct pa_slot_class {
  * @medium: bins of the medium classes. Owner; statistics read.
  * @room: how many more local frees of a small class go to its bin. Owner.
  * @pools: pools owned
+ * @empty: those of them that are empty and wait on usable lists. Owner.
  * @refills: bins filled
  * @carves: refills that cut new blocks
  * @drains: pools taken from the inbox
@@ -75,6 +76,7 @@ struct pa_slot {
 	struct pa_pool *full;
 	u8 room[PA_CLASSES];
 	u64 pools;
+	u64 empty;
 	u64 refills;
 	u64 carves;
 	u64 drains;
@@ -109,13 +111,20 @@ static __always_inline void **pa_slot_bin(struct pa_slot *slot, unsigned int cls
 				       &slot->medium[cls - PA_FIRST_MEDIUM];
 }
 
-/* Pops a block from a bin of the entered slot, NULL if it is empty. */
+/*
+ * Pops a block from a bin of the entered slot, NULL if it is empty. The next
+ * block may be cold, and its link is read by the next call: fetch it now.
+ */
 static __always_inline void *pa_bin_pop(void **bin)
 {
 	void *p = *bin;
 
-	if (likely(p))
-		PA_WRITE_OWN(*bin, pa_load_link(p));
+	if (likely(p)) {
+		void *next = pa_load_link(p);
+
+		PA_WRITE_OWN(*bin, next);
+		__builtin_prefetch(next, 1, 3);
+	}
 	return p;
 }
 
@@ -149,7 +158,7 @@ static __always_inline void **pa_bin_addr(void **bins, unsigned int cls)
 static __always_inline bool pa_bin_keep(struct pa_slot *slot, unsigned int cls,
 					void **bin, void *p)
 {
-	if (!slot->room[cls])
+	if (!PA_HOT_ROOM || !slot->room[cls])
 		return false;
 	slot->room[cls]--;
 	pa_store_link(p, *bin);

@@ -12,15 +12,21 @@
  */
 #define _GNU_SOURCE
 #include "pa_large.h"
+#include "pa_options.h"
 #include "pa_os.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
-/* Freed mappings that are kept: how many, how large one, how much together. */
+/*
+ * Freed mappings that are kept: how many, and how much together. Most programs
+ * gain nothing, so it starts small; it grows when a mapping is asked for that
+ * one given back within the last second would have served, and falls back when
+ * idle memory is looked at.
+ */
 #define PA_CACHE_ENTRIES	32
-#define PA_CACHE_LARGEST	(8UL << 20)
-#define PA_CACHE_BYTES		(32UL << 20)
+#define PA_CACHE_LEAST		(1UL << 20)
+#define PA_CACHE_MOST		(32UL << 20)
 
 /* Mapped inside a slow path: on no list, no lock may be taken for it. */
 #define PA_LARGE_UNLISTED	1u
@@ -64,6 +70,9 @@ static pa_lock_t pa_large_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pa_large *pa_large_list;
 static struct pa_large *pa_cache[PA_CACHE_ENTRIES];
 static size_t pa_cache_bytes;
+static size_t pa_cache_limit = PA_CACHE_LEAST;
+static size_t pa_missed_bytes;	/* the largest mapping given back lately */
+static u64 pa_missed_stamp;	/* and when */
 
 static struct pa_stack pa_large_deferred;
 static u64 pa_large_blocks;	/* atomic */
@@ -148,14 +157,35 @@ static struct pa_large *pa_cache_take(size_t total)
 	return best;
 }
 
+/* A mapping is asked for and none is cached: should one have been? */
+static void pa_cache_missed(size_t total)
+{
+	if (total > pa_missed_bytes || pa_os_clock() - pa_missed_stamp > 1000)
+		return;
+	pa_missed_bytes = 0;
+	pa_cache_limit += total;
+	if (pa_cache_limit > PA_CACHE_MOST)
+		pa_cache_limit = PA_CACHE_MOST;
+}
+
+static bool pa_cache_refuse(const struct pa_large *large)
+{
+	u64 now = pa_os_clock();
+
+	if (large->mapped > pa_missed_bytes || now - pa_missed_stamp > 1000)
+		pa_missed_bytes = large->mapped;
+	pa_missed_stamp = now;
+	return false;
+}
+
 static bool pa_cache_put(struct pa_large *large)
 {
 	unsigned int i;
 
-	if (large->mapped > PA_CACHE_LARGEST ||
-	    pa_cache_bytes + large->mapped > PA_CACHE_BYTES ||
-	    large->block != large->base + sizeof(*large))
+	if (large->block != large->base + sizeof(*large) || !pa_options.purge_delay)
 		return false;
+	if (pa_cache_bytes + large->mapped > pa_cache_limit)
+		return pa_cache_refuse(large);
 	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
 		if (pa_cache[i])
 			continue;
@@ -240,6 +270,8 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		pa_large_lock();
 		if (offset == sizeof(struct pa_large))
 			large = pa_cache_take(total);
+		if (!large)
+			pa_cache_missed(total);
 		if (large)
 			pa_large_list_add(large);
 		pa_large_unlock();
@@ -407,6 +439,8 @@ size_t pa_large_purge(u64 now, u64 delay)
 		return 0;
 	pa_large_settle();
 	pa_large_lock();
+	if (now - pa_missed_stamp > 1000)
+		pa_cache_limit = PA_CACHE_LEAST;
 	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
 		if (!pa_cache[i] || (delay && now - pa_cache[i]->stamp < delay))
 			continue;
