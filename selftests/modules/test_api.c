@@ -138,16 +138,19 @@ void test_api(unsigned long arg)
 static void *held;
 static unsigned long nheld;
 
-bool test_hold(size_t size)
+static bool keep(void **p)
 {
-	void **p = poolalloc_alloc(size, GFP_KERNEL | __GFP_NOWARN);
-
 	if (!p)
 		return false;
 	*p = held;
 	held = p;
 	nheld++;
 	return true;
+}
+
+bool test_hold(size_t size)
+{
+	return keep(poolalloc_alloc(size, GFP_KERNEL | __GFP_NOWARN));
 }
 
 void test_api_release(unsigned long arg)
@@ -186,6 +189,45 @@ void test_api_hold512(unsigned long n)
 	while (n-- && test_hold(512))
 		;
 	test_note("holding %lu blocks", nheld);
+}
+
+/* 500 blocks from one node. */
+void test_api_on_node(unsigned long nid)
+{
+	unsigned int i;
+
+	for (i = 0; i < 500; i++)
+		test_check(keep(poolalloc_alloc_node(test_sizes[1 + i % 26], GFP_KERNEL, nid)));
+}
+
+/* Is a block's memory wiped when it is freed and when it is allocated? */
+void test_api_wiped(unsigned long expected)
+{
+	unsigned int i, clean_free = 0, clean_alloc = 0, n = 0;
+
+	for (i = 0; i < test_nsizes; i++) {
+		size_t size = test_sizes[i];
+		u8 *p = poolalloc_alloc(size, GFP_KERNEL);
+		size_t usable = poolalloc_size(p);
+
+		if (usable < 24) {
+			poolalloc_free(p);
+			continue;
+		}
+		n++;
+		test_fill(p, usable, 9);
+		poolalloc_free(p);
+		/* The first words are the free list's. */
+		clean_free += !memchr_inv(p + 8, 0, usable - 8);
+		memset(p + 8, 1, usable - 8);
+		p = poolalloc_alloc(size, GFP_KERNEL);
+		clean_alloc += !memchr_inv(p, 0, usable);
+		poolalloc_free(p);
+	}
+	test_ok(clean_free == (expected ? n : 0), "%u of %u were wiped by free", clean_free, n);
+	/* Another block may have come, which nobody has ever used. */
+	test_ok(expected ? clean_alloc == n : clean_alloc < n, "%u of %u were wiped by alloc",
+		clean_alloc, n);
 }
 
 /* Until there is no more, which must come before the guest's memory ends. */

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Without init_on_alloc nothing is wiped unless it is asked for.
+# guest: smp=2 mem=512M own append="init_on_alloc=0 init_on_free=0"
+. ./common
+
+load && load_test
+scenario api
+scenario contexts
+scenario wiped 0
+accounted 0 "with init_on_alloc=0 init_on_free=0"
+unload
+finish

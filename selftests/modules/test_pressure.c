@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that is fragmented, or gone.
+ */
+#include <linux/irq_work.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "test.h"
+
+#define FRAGMENT_ORDER	3
+#define FRAGMENT_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+static struct page **taken;
+static unsigned long ntaken, taken_room;
+
+static bool take_page(unsigned int order)
+{
+	struct page *page = ntaken < taken_room ? alloc_pages(FRAGMENT_GFP, order) : NULL;
+
+	if (page)
+		taken[ntaken++] = page;
+	return page;
+}
+
+/* Buddies are never free together: nothing merges. */
+static bool to_free(struct page *page)
+{
+	return !((page_to_pfn(page) >> FRAGMENT_ORDER) & 1);
+}
+
+/*
+ * Takes all memory in blocks of 32 KiB and frees every second one: half of it
+ * is free, and no block is larger than that.
+ */
+void test_pressure_fragment(unsigned long arg)
+{
+	unsigned long i;
+
+	taken_room = totalram_pages() >> FRAGMENT_ORDER;
+	taken = vzalloc(array_size(taken_room, sizeof(*taken)));
+	if (!test_check(taken))
+		return;
+	while (take_page(FRAGMENT_ORDER))
+		;
+	for (i = 0; i < ntaken; i++)
+		if (to_free(taken[i])) {
+			__free_pages(taken[i], FRAGMENT_ORDER);
+			taken[i] = NULL;
+		}
+	test_note("took %lu blocks of %lu KiB, freed every second one", ntaken,
+		  (PAGE_SIZE << FRAGMENT_ORDER) / 1024);
+}
+
+void test_pressure_defragment(unsigned long arg)
+{
+	while (ntaken)
+		if (taken[--ntaken])
+			__free_pages(taken[ntaken], FRAGMENT_ORDER);
+	vfree(taken);
+	taken = NULL;
+}
+
+/* What an interrupt gets when no page is free. */
+#define INTERRUPT_BLOCKS	200
+
+static void *interrupt_blocks[INTERRUPT_BLOCKS];
+static unsigned int interrupt_got;
+static struct irq_work interrupt_work;
+
+static void in_interrupt_take(struct irq_work *work)
+{
+	interrupt_got = poolalloc_alloc_bulk(512, GFP_ATOMIC | __GFP_NOWARN, INTERRUPT_BLOCKS,
+					     interrupt_blocks);
+}
+
+static void take_in_interrupt(void)
+{
+	interrupt_work = IRQ_WORK_INIT_HARD(in_interrupt_take);
+	irq_work_queue(&interrupt_work);
+	irq_work_sync(&interrupt_work);
+}
+
+/*
+ * All memory is gone, page by page: a task gets NULL at last, an interrupt
+ * still has the spare arena.
+ */
+void test_pressure_interrupt(unsigned long arg)
+{
+	taken_room = totalram_pages();
+	taken = vzalloc(array_size(taken_room, sizeof(*taken)));
+	if (!test_check(taken))
+		return;
+	poolalloc_trim();
+	rcu_barrier();
+	while (take_page(0))
+		;
+	/* What arenas of other CPUs still have. */
+	while (test_hold(512))
+		;
+	take_in_interrupt();
+	while (ntaken)
+		__free_page(taken[--ntaken]);
+	vfree(taken);
+	taken = NULL;
+	poolalloc_free_bulk(interrupt_got, interrupt_blocks);
+	test_api_release(0);
+	test_ok(interrupt_got == INTERRUPT_BLOCKS,
+		"without memory an interrupt got %u of %u blocks", interrupt_got, INTERRUPT_BLOCKS);
+}
