@@ -3,7 +3,8 @@
 #
 # Kbuild reads the file Kbuild, so `make -C KDIR M=$PWD modules` works too.
 
-GEOMETRY ?= seed
+# Empty: each half's own default, seed in the kernel and modern in userspace.
+GEOMETRY ?=
 CC ?= gcc
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -12,13 +13,13 @@ V ?=
 JOBS ?= $(shell nproc)
 TESTS ?=
 
-ifeq ($(filter $(GEOMETRY),seed modern),)
+ifeq ($(filter $(or $(GEOMETRY),seed),seed modern),)
 $(error GEOMETRY=$(GEOMETRY) is unknown: it is seed or modern)
 endif
 
 Q := $(if $(V),,@)
 LIB := selftests/lib
-SHARED_ARGS := GEOMETRY=$(GEOMETRY) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
+SHARED_ARGS := $(if $(GEOMETRY),GEOMETRY=$(GEOMETRY)) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
 .PHONY: all userspace module check check-programs check-matrix torture demo install uninstall clean \
@@ -44,7 +45,7 @@ module: ## ./poolalloc.ko and ./Module.symvers; KDIR=DIR or KERNEL=6.12 chooses 
 		echo "no kernel headers found: install linux-headers-amd64, give KDIR=DIR," \
 			"or KERNEL=6.12 to download Debian's" >&2; exit 1; }; \
 		choice="--kdir $$dir"; fi; \
-	out=$$($(LIB)/kmod.sh $$choice --geometry $(GEOMETRY) $(if $(W),W=$(W)) $(if $(C),C=$(C))); \
+	out=$$($(LIB)/kmod.sh $$choice --geometry $(or $(GEOMETRY),seed) $(if $(W),W=$(W)) $(if $(C),C=$(C))); \
 	cp $$out/poolalloc.ko $$out/Module.symvers .; \
 	echo "poolalloc.ko for $$(modinfo -F vermagic ./poolalloc.ko 2>/dev/null || echo $$choice)"
 

@@ -30,8 +30,8 @@ fail() {
 }
 
 build() {
-	say "build the library, the tools and the modules for Linux $kernel ($geometry geometry)"
-	make --no-print-directory -C "$POOLALLOC_ROOT" userspace GEOMETRY="$geometry" ||
+	say "build the library, the tools and the modules for Linux $kernel"
+	make --no-print-directory -C "$POOLALLOC_ROOT" userspace ${GEOMETRY:+GEOMETRY="$GEOMETRY"} ||
 		fail "the library does not build"
 	[ -x "$tool" ] || make --no-print-directory -C "$POOLALLOC_ROOT/userspace" \
 		-f tools/tools.mk tools || fail "poolalloc-trace does not build"
