@@ -126,7 +126,7 @@ static void pa_free_checked(struct pa_bins *bins, void *p)
 
 	if (!pool)
 		return;
-	if (slot && pool->owner == slot)
+	if (slot && READ_ONCE(pool->owner) == slot)
 		pa_slot_free(slot, pool, p);
 	else
 		pa_free_remote(slot, pool, p);
@@ -203,7 +203,7 @@ void pa_free_bulk(size_t n, void **ptrs)
 			if (!ptrs[i])
 				continue;
 			pool = pa_desc_of(ptrs[i]);
-			if (bins && pool->owner == bins->slot)
+			if (bins && READ_ONCE(pool->owner) == bins->slot)
 				pa_slot_free(bins->slot, pool, ptrs[i]);
 			else
 				pa_free_checked(bins, ptrs[i]);

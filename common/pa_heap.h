@@ -46,7 +46,7 @@ static __always_inline void pa_free(void *p)
 	struct pa_pool *pool = pa_desc_of(p);
 
 	if (likely(bins)) {
-		if (likely(pool->owner == bins->slot)) {
+		if (likely(READ_ONCE(pool->owner) == bins->slot)) {
 			pa_slot_free(bins->slot, pool, p);
 			pa_slot_leave(bins);
 			return;

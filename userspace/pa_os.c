@@ -403,7 +403,8 @@ void pa_idle(unsigned int nid)
 	u64 now, last = READ_ONCE(pa_os.looked);
 
 	(void)nid;
-	if (pa_options.purge_delay == PA_NEVER)
+	/* A thread that ends must not register with liburcu once more. */
+	if (pa_options.purge_delay == PA_NEVER || pa_thread.state == PA_THREAD_GONE)
 		return;
 	now = pa_os_clock();
 	if (now - last < pa_options.purge_delay ||

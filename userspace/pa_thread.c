@@ -114,9 +114,9 @@ static void pa_thread_end(void)
 	struct pa_slot *slot = pa_thread.slot;
 
 	pa_thread.level++;
+	pa_thread.state = PA_THREAD_GONE;
 	pa_slot_stop(slot);
 	pa_thread.slot = &pa_slot_none;
-	pa_thread.state = PA_THREAD_GONE;
 	pa_thread.level--;
 	pa_slot_put(slot);
 }
