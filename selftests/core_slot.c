@@ -112,7 +112,7 @@ static void check_slot(struct pa_slot *slot)
 {
 	struct pa_pool *pool;
 	unsigned int cls;
-	u64 pools = 0;
+	u64 pools = 0, empty = 0;
 
 	for (pool = slot->full; pool; pool = pool->next) {
 		TAP_CHECK(pool->state == PA_POOL_FULL && pool->owner == slot && pool->left);
@@ -126,13 +126,15 @@ static void check_slot(struct pa_slot *slot)
 		}
 		for (pool = slot->cls[cls].usable; pool; pool = pool->next) {
 			TAP_CHECK(pool->state == PA_POOL_USABLE && pool->owner == slot);
-			TAP_CHECK(pool->cls == cls && pool->left && pool->left <= pool->carved);
+			TAP_CHECK(pool->cls == cls && pool->left <= pool->carved);
 			pools += pool->npools;
+			empty += pool->left ? 0 : pool->npools;
 		}
 	}
-	if (!TAP_CHECK(pools == slot->pools))
-		tap_diag("slot %u has %llu pools on its lists and counts %llu", slot->id,
-			 (unsigned long long)pools, (unsigned long long)slot->pools);
+	if (!TAP_CHECK(pools == slot->pools && empty == slot->empty))
+		tap_diag("slot %u has %llu pools, %llu empty, on its lists and counts %llu and %llu",
+			 slot->id, (unsigned long long)pools, (unsigned long long)empty,
+			 (unsigned long long)slot->pools, (unsigned long long)slot->empty);
 }
 
 static void check_all(void)
