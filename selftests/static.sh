@@ -77,12 +77,18 @@ common_is_pure() {
 # common/, userspace/, selftests/*.[ch]: what asks for a macro or a type of the kernel's own headers.
 # userspace/, selftests/*.[ch] also: CAMELCASE (PRIu64, _Noreturn), VOLATILE (benchmarks and signal
 #	handlers), EMBEDDED_FUNCTION_NAME (usage texts), NEW_TYPEDEFS (the public API's callbacks),
-#	AVOID_EXTERNS (environ), SPLIT_STRING (usage texts), COMPLEX_MACRO (lists of attributes).
+#	AVOID_EXTERNS (environ), SPLIT_STRING (usage texts), COMPLEX_MACRO (lists of attributes),
+#	USE_NEGATIVE_ERRNO (posix_memalign returns positive ones), FUNCTION_ARGUMENTS and SPACING
+#	(it takes attributes and casts to function pointers for something else), MACRO_ARG_REUSE,
+#	MACRO_ARG_PRECEDENCE and MACRO_WITH_FLOW_CONTROL (macros that define functions),
+#	CONSTANT_COMPARISON (static_assert of two constants), MULTIPLE_ASSIGNMENTS, REPEATED_WORD.
 # */pa_platform.h, where the names of the contract are defined: COMPLEX_MACRO, NEW_TYPEDEFS, and
 #	MEMORY_BARRIER (a definition of a barrier is not a use), SPACING (%l[label] in asm goto).
 # kmod/compat/: testing the kernel's version is what it is for.
 shared_ignores=BIT_MACRO,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,ARRAY_SIZE
 user_ignores=$shared_ignores,CAMELCASE,VOLATILE,EMBEDDED_FUNCTION_NAME,NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,COMPLEX_MACRO
+user_ignores=$user_ignores,USE_NEGATIVE_ERRNO,FUNCTION_ARGUMENTS,SPACING,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
+user_ignores=$user_ignores,MACRO_WITH_FLOW_CONTROL,CONSTANT_COMPARISON,MULTIPLE_ASSIGNMENTS,REPEATED_WORD
 platform_ignores=COMPLEX_MACRO,NEW_TYPEDEFS,MEMORY_BARRIER,SPACING
 compat_ignores=LINUX_VERSION_CODE,CONSTANT_COMPARISON
 

@@ -238,7 +238,8 @@ PA_API int malloc_info(int options, FILE *stream)
 	fprintf(stream, "<malloc version=\"poolalloc-1\">\n<heap nr=\"0\">\n<sizes>\n");
 	for (i = 0; i < POOLALLOC_CLASSES; i++)
 		if (s.cls[i].free)
-			fprintf(stream, "<size from=\"%llu\" to=\"%llu\" total=\"%llu\" count=\"%llu\"/>\n",
+			fprintf(stream,
+				"<size from=\"%llu\" to=\"%llu\" total=\"%llu\" count=\"%llu\"/>\n",
 				(unsigned long long)s.cls[i].size,
 				(unsigned long long)s.cls[i].size,
 				(unsigned long long)(s.cls[i].size * s.cls[i].free),

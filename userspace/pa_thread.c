@@ -239,6 +239,7 @@ static void pa_start_once(void)
 	pthread_atfork(pa_fork_prepare, pa_fork_parent, pa_fork_child);
 	if (!pa_system)
 		WRITE_ONCE(pa_lowest, 1);
+	/* Who sees it set finds the heap set up. Pairs with pa_start(). */
 	smp_store_release(&pa_started, true);
 }
 
@@ -249,6 +250,7 @@ static void pa_start_once(void)
  */
 void pa_start(void)
 {
+	/* Pairs with pa_start_once(). */
 	if (smp_load_acquire(&pa_started) || pa_thread.level)
 		return;
 	pa_lock(&pa_init_mutex);
