@@ -88,7 +88,7 @@ common_is_pure() {
 shared_ignores=BIT_MACRO,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,ARRAY_SIZE
 user_ignores=$shared_ignores,CAMELCASE,VOLATILE,EMBEDDED_FUNCTION_NAME,NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,COMPLEX_MACRO
 user_ignores=$user_ignores,USE_NEGATIVE_ERRNO,FUNCTION_ARGUMENTS,SPACING,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE
-user_ignores=$user_ignores,MACRO_WITH_FLOW_CONTROL,CONSTANT_COMPARISON,MULTIPLE_ASSIGNMENTS,REPEATED_WORD
+user_ignores=$user_ignores,LINE_SPACING,MACRO_WITH_FLOW_CONTROL,CONSTANT_COMPARISON,MULTIPLE_ASSIGNMENTS,REPEATED_WORD
 platform_ignores=COMPLEX_MACRO,NEW_TYPEDEFS,MEMORY_BARRIER,SPACING
 compat_ignores=LINUX_VERSION_CODE,CONSTANT_COMPARISON
 
@@ -98,7 +98,7 @@ checkpatch_on() {
 	shift
 	[ $# -gt 0 ] || return 0
 	# From elsewhere: it leaves a cache file in a git checkout.
-	(cd "$work" && perl "$scripts/checkpatch.pl" --no-tree --strict --terse --no-summary \
+	(cd "$work" && perl "$scripts/checkpatch.pl" --no-tree --max-line-length=112 --strict --terse --no-summary \
 		--show-types ${ignores:+--ignore "$ignores"} -f "${@/#/$POOLALLOC_ROOT/}" 2>&1) |
 		grep -E ': (ERROR|WARNING|CHECK):' | sed "s|^$POOLALLOC_ROOT/||"
 }

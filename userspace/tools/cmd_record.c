@@ -176,7 +176,8 @@ static int finish(struct recording *rec, const char *command)
 	if (h->lost) {
 		complain("%llu of %llu calls could not be recorded (disk full, or the program "
 			 "closed its way to the recorder): %s is incomplete",
-			 (unsigned long long)h->lost, (unsigned long long)(h->next - h->base), rec->out);
+			 (unsigned long long)h->lost, (unsigned long long)(h->next - h->base),
+			 rec->out);
 		return -1;
 	}
 	return 0;

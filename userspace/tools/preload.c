@@ -178,11 +178,11 @@ static void note(u16 op, const void *ptr, size_t size, unsigned int align_log2)
 
 static void note_new(u16 op, const void *ptr, size_t size, unsigned int align_log2)
 {
-	struct trace_raw_header *h;
+	struct trace_raw_header *h = ptr ? NULL : recording();
 
 	if (ptr)
 		note(op, ptr, size, align_log2);
-	else if ((h = recording()))
+	else if (h)
 		atomic_fetch_add(&h->failed, 1);
 }
 
@@ -307,9 +307,10 @@ EXPORT void free(void *p)
 		return;
 	}
 	inside = true;
+	h = p ? NULL : recording();
 	if (p)
 		note(TRACE_RAW_FREE, p, 0, 0);
-	else if ((h = recording()))
+	else if (h)
 		atomic_fetch_add(&h->null_frees, 1);
 	real.free(p);
 	inside = false;
