@@ -22,8 +22,8 @@ LIB := selftests/lib
 SHARED_ARGS := $(if $(GEOMETRY),GEOMETRY=$(GEOMETRY)) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
-.PHONY: all userspace module check check-programs check-matrix torture demo install uninstall clean \
-	distclean help
+.PHONY: all userspace module check check-programs check-matrix torture demo bench bench-quick \
+	install uninstall clean distclean help
 
 all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
 	$(Q)if [ -n "$(KDIR)$(KERNEL)" ] || $(LIB)/kdir.sh >/dev/null; then \
@@ -68,6 +68,13 @@ check-matrix: ## the kernel tests on every kernel, as a table. KERNELS='6.1 6.1-
 demo: ## a real program's allocations, replayed in a kernel and in userspace; both must agree
 	$(Q)$(LIB)/deps.sh demo
 	$(Q)selftests/demo.sh
+
+bench bench-quick: # see below
+	$(Q)$(LIB)/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory -f userspace/bench/bench.mk $@ CC='$(CC)' \
+		PEERS='$(PEERS)' BENCH_FLAGS='$(BENCH_FLAGS)'
+bench: ## speed and memory beside other allocators, about 15 minutes; PEERS=A.so,B.so adds some
+bench-quick: ## fewer workloads and rounds, about 2 minutes
 
 install: ## the library, tools and man pages, under DESTDIR and PREFIX; LIBDIR=DIR if not PREFIX/lib
 	$(Q)$(MAKE) --no-print-directory -C userspace $(SHARED_ARGS) install

@@ -18,6 +18,10 @@ packages_of() {
 			perl python3 git gdb libclang-rt-14-dev binutils rsync util-linux procps ;;
 	demo)	# the recorded programs
 		echo "$(packages_of build)" "$(packages_of kernel)" python3 sqlite3 ;;
+	bench)	# other allocators, and the programs that are measured under them
+		echo "$(packages_of build)" libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 \
+			libtbbmalloc2 libclang-rt-14-dev python3 gnuplot-nox valgrind \
+			sqlite3 perl jq libxml2-utils lua5.4 git ;;
 	debug-kernel)	# kernels built from Debian's linux-source packages
 		echo "$(packages_of kernel)" flex bison bc libelf-dev libssl-dev xz-utils rsync ;;
 	chroot)	# other Debian releases
@@ -26,7 +30,7 @@ packages_of() {
 	esac
 }
 
-GROUPS_KNOWN="build module kernel check demo debug-kernel chroot"
+GROUPS_KNOWN="build module kernel check demo bench debug-kernel chroot"
 
 missing_of() {
 	local pkg

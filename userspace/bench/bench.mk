@@ -38,24 +38,21 @@ $(BENCH_OUT)/measure $(BENCH_OUT)/steps: $(BENCH_OUT)/%: $(BENCH_DIR)/%.c | $(BE
 .PHONY: bench bench-quick bench-tools
 bench-tools: $(BENCH_TOOLS)
 
-# The library in both geometries, each into a directory of its own.
-BENCH_MODERN := $(BENCH_OUT)/modern
-BENCH_MODERN_SO ?= $(wildcard $(BENCH_MODERN)/libpoolalloc-malloc.so)
+# The default geometry in place, the other one into a directory of its own.
+BENCH_SEED := $(BENCH_OUT)/seed
 BENCH_NATIVE = $(if $(wildcard $(BENCH_USERSPACE)/libpoolalloc.a),$(BENCH_OUT)/pabench-native)
-BENCH_RUN = BENCH_OUT=$(BENCH_OUT) BENCH_MODERN_SO=$(BENCH_MODERN_SO) \
+BENCH_RUN = BENCH_OUT=$(BENCH_OUT) \
 	    python3 -B $(BENCH_DIR)/run.py --peers '$(PEERS)' $(BENCH_FLAGS)
 BENCH_SELF = $(MAKE) --no-print-directory -f $(BENCH_DIR)/bench.mk BENCH_OUT=$(BENCH_OUT)
 
 .PHONY: bench-library bench-run
 bench-library: | $(BENCH_OUT)
-	@if [ -f $(BENCH_USERSPACE)/Makefile ]; then \
-		$(MAKE) --no-print-directory -C $(BENCH_USERSPACE) GEOMETRY=seed all && \
-		mkdir -p $(BENCH_MODERN) && $(MAKE) --no-print-directory -C $(BENCH_USERSPACE) \
-			GEOMETRY=modern O=$(BENCH_MODERN) all; \
-	fi
+	@$(MAKE) --no-print-directory -C $(BENCH_USERSPACE) GEOMETRY=modern all
+	@mkdir -p $(BENCH_SEED)
+	@$(MAKE) --no-print-directory -C $(BENCH_USERSPACE) GEOMETRY=seed O=$(BENCH_SEED) all
 
 bench-run: bench-tools $(BENCH_NATIVE)
-	$(BENCH_RUN)
+	@$(BENCH_RUN)
 
 bench: bench-library
 	@$(BENCH_SELF) bench-run PEERS='$(PEERS)' BENCH_FLAGS='$(BENCH_FLAGS)'

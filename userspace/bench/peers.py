@@ -4,7 +4,6 @@
 import glob
 import os
 import shutil
-import subprocess
 
 from runner import HERE, OUT, Peer, die
 
@@ -18,44 +17,33 @@ DEBIAN = (
      "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-x86_64.so"),
 )
 
-# command, Debian package
-TOOLS = (("gnuplot", "gnuplot-nox"), ("sqlite3", "sqlite3"), ("perl", "perl"), ("gcc", "gcc"),
-         ("clang", "clang"), ("jq", "jq"), ("xmllint", "libxml2-utils"), ("lua5.4", "lua5.4"),
-         ("git", "git"), ("valgrind", "valgrind"))
+TOOLS = ("gnuplot", "sqlite3", "perl", "gcc", "clang", "jq", "xmllint", "lua5.4", "git", "valgrind")
 
 
-def missing():
-    wanted = [package for _, package, where in DEBIAN if not glob.glob(where)]
-    return wanted + [package for tool, package in TOOLS if not shutil.which(tool)]
+def tell_missing():
+    """What is missing is left out; make bench installs it before."""
+    missing = [package for _, package, where in DEBIAN if not glob.glob(where)]
+    missing += [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        print("bench: not installed, left out: " + " ".join(missing) +
+              " (selftests/lib/deps.sh bench installs them)")
 
 
-def install():
-    """Installs what is missing from Debian; what cannot be had is left out, and said."""
-    wanted = missing()
-    if not wanted:
-        return
-    print("bench: installing " + " ".join(wanted), flush=True)
-    if os.geteuid() or not shutil.which("apt-get"):
-        print("bench: cannot install them (not root, or no apt-get): they are left out")
-        return
-    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    log = os.path.join(OUT, "apt.log")
-    with open(log, "w", encoding="utf-8") as f:
-        subprocess.run(["apt-get", "update", "-q"], stdout=f, stderr=f, env=env, check=False)
-        for package in wanted:
-            subprocess.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", package],
-                           stdout=f, stderr=f, env=env, check=False)
-    if missing():
-        print(f"bench: still missing, see {log}: " + " ".join(missing()))
+def snapshot(name, path):
+    """A copy, so that building the library meanwhile does not change what is measured."""
+    copy = os.path.join(OUT, "under-test", name + ".so")
+    os.makedirs(os.path.dirname(copy), exist_ok=True)
+    shutil.copyfile(path, copy)
+    return copy
 
 
 def ours():
     """The library in both geometries, where they have been built."""
     places = (("poolalloc", os.path.join(HERE, "..", "libpoolalloc-malloc.so")),
-              ("pa-modern", os.environ.get("BENCH_MODERN_SO", "")))
+              ("poolalloc-seed", os.path.join(OUT, "seed", "libpoolalloc-malloc.so")))
     for name, path in places:
-        if path and os.path.exists(path):
-            yield Peer(name, os.path.realpath(path))
+        if os.path.exists(path):
+            yield Peer(name, snapshot(name, path))
         else:
             print(f"bench: {name} is not built: it is left out")
 

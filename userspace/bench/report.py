@@ -8,7 +8,7 @@ import subprocess
 
 import stats
 
-OURS = ("poolalloc", "pa-modern")
+OURS = ("poolalloc", "poolalloc-seed")
 COLOURS = ("#555555", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#cc79a7", "#882255",
            "#44aa99", "#999933", "#aa4499", "#d55e00", "#000000")
 NOT_PEERS = OURS + ("floor", "native", "pymalloc")
@@ -64,24 +64,25 @@ def text_table(section, field="cpu"):
     what = {"cpu": "CPU time", "wall": "wall time", "peak": "peak resident memory",
             "final": "final resident memory"}[field]
     yield f"{section.title}: {what}, {unit}, median; * = best peer; last column: spread of CPU time"
-    yield f"{'':24}" + "".join(f"{p[:10]:>11}" for p in section.peers) + f"{'spread':>8}"
+    wide = {p: max(11, len(p) + 1) for p in section.peers}
+    yield f"{'':24}" + "".join(f"{p:>{wide[p]}}" for p in section.peers) + f"{'spread':>8}"
     for w in section.workloads:
         row, spreads = f"{w[:24]:24}", []
         best = section.best(w, field)
         for p in section.peers:
             f = section.figures(w, p, field)
             if not f:
-                row += f"{'-':>11}"
+                row += f"{'-':>{wide[p]}}"
                 continue
             spreads.append(stats.spread(section.figures(w, p)))
             value = stats.median(f) / (1 if memory else section.scale)
             mark = "*" if p == best else " "
-            row += f"{value:>10.{0 if memory else 2 if value < 100 else 0}f}{mark}"
+            row += f"{value:>{wide[p] - 1}.{0 if memory else 2 if value < 100 else 0}f}{mark}"
         yield row + (f"{100 * stats.median(spreads):7.1f}%" if spreads else "")
     row = f"{'mean / ' + section.baseline:24}"
     for p in section.peers:
         m = section.mean(p, field)
-        row += f"{m:>10.3f} " if m else f"{'-':>11}"
+        row += f"{m:>{wide[p] - 1}.3f} " if m else f"{'-':>{wide[p]}}"
     yield row
     yield ""
 

@@ -144,7 +144,7 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     seconds = QUICK if args.quick else FULL
     begin = time.monotonic()
-    peers.install()
+    peers.tell_missing()
     allocators = (list(peers.debian()) + list(peers.extra(args.peers)) + list(peers.ours()) +
                   [peers.floor()])
     sections, curves = [], []
