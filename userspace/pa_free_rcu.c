@@ -28,6 +28,21 @@ static struct pa_batch *pa_batch_open;	/* newest first, under pa_batch_mutex */
 static struct rcu_head pa_batch_timer;
 static bool pa_batch_waiting;		/* pa_batch_timer is in use */
 
+void pa_free_rcu_lock(void)
+{
+	pthread_mutex_lock(&pa_batch_mutex);
+}
+
+void pa_free_rcu_unlock(void)
+{
+	pthread_mutex_unlock(&pa_batch_mutex);
+}
+
+void pa_free_rcu_fork_child(void)
+{
+	pthread_mutex_init(&pa_batch_mutex, NULL);
+}
+
 static void pa_batch_free(struct rcu_head *head)
 {
 	struct pa_batch *batch = container_of(head, struct pa_batch, head);

@@ -147,42 +147,51 @@ static bool pa_fork_all_blocked(void)
 	       sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGALRM) == 1;
 }
 
+/*
+ * Several threads may fork at once, in any mix of the cases: who forks is
+ * noted, and read again, under pa_init_mutex.
+ */
+static struct pa_thread *pa_fork_by;
 static bool pa_fork_hooked;
-static bool pa_fork_locked;
 
 static void pa_fork_prepare(void)
 {
+	bool hook;
+
 	/* A signal handler that forks inside a slow path: nothing can be locked. */
 	if (pa_thread.level)
 		return;
-	if (!pa_fork_all_blocked()) {
+	hook = !pa_fork_all_blocked();
+	if (hook)
 		urcu_bp_before_fork();
-		pa_fork_hooked = true;
-	}
+	pa_free_rcu_lock();
 	pa_lock(&pa_init_mutex);
 	pa_lock(&pa_only_node.fallback_lock);
 	pa_large_lock();
 	pa_lock(&pa_bins_mutex);
 	pa_lock(&pa_only_node.lock);
 	pa_os_lock();
-	pa_fork_locked = true;
+	pa_fork_hooked = hook;
+	WRITE_ONCE(pa_fork_by, &pa_thread);
 }
 
 static void pa_fork_parent(void)
 {
-	if (!pa_fork_locked)
+	bool hooked;
+
+	if (READ_ONCE(pa_fork_by) != &pa_thread)
 		return;
-	pa_fork_locked = false;
+	hooked = pa_fork_hooked;
+	WRITE_ONCE(pa_fork_by, NULL);
 	pa_os_unlock();
 	pa_unlock(&pa_only_node.lock);
 	pa_unlock(&pa_bins_mutex);
 	pa_large_unlock();
 	pa_unlock(&pa_only_node.fallback_lock);
 	pa_unlock(&pa_init_mutex);
-	if (pa_fork_hooked) {
-		pa_fork_hooked = false;
+	pa_free_rcu_unlock();
+	if (hooked)
 		urcu_bp_after_fork_parent();
-	}
 }
 
 static void pa_abandon_others(void)
@@ -197,9 +206,9 @@ static void pa_abandon_others(void)
 
 static void pa_fork_child(void)
 {
-	if (!pa_fork_locked)
+	if (pa_fork_by != &pa_thread)
 		return;
-	pa_fork_locked = false;
+	pa_fork_by = NULL;
 	pa_os_fork_child();
 	pa_lock_init(&pa_only_node.lock);
 	pa_lock_init(&pa_bins_mutex);
@@ -209,10 +218,9 @@ static void pa_fork_child(void)
 	pa_thread.level = 1;
 	pa_abandon_others();
 	pa_thread.level = 0;
-	if (pa_fork_hooked) {
-		pa_fork_hooked = false;
+	pa_free_rcu_fork_child();
+	if (pa_fork_hooked)
 		urcu_bp_after_fork_child();
-	}
 }
 
 static void pa_start_system(void)

@@ -20,6 +20,11 @@ extern bool pa_system __attribute__((visibility("hidden")));
 
 void pa_start(void);
 
+/* Over a fork. */
+void pa_free_rcu_lock(void);
+void pa_free_rcu_unlock(void);
+void pa_free_rcu_fork_child(void);
+
 void *pa_user_alloc_slow(size_t size, size_t align, bool zero);
 void pa_user_free_slow(void *p);
 void pa_user_free_event(struct pa_pool *pool);
