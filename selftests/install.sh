@@ -38,7 +38,7 @@ layout() {
 		lib/libpoolalloc.so lib/libpoolalloc.so.0 lib/libpoolalloc-malloc.so \
 		lib/libpoolalloc-malloc.a lib/libpoolalloc-trace.so lib/pkgconfig/poolalloc.pc \
 		share/man/man1/poolalloc.1 share/man/man1/poolalloc-trace.1 \
-		share/man/man3/poolalloc.3 share/man/man7/libpoolalloc-malloc.7; do
+		share/man/man3/poolalloc.3 lib/libpoolalloc-python.so share/man/man7/libpoolalloc-malloc.7; do
 		[ -s "$at/$want" ] || { echo "no $want"; return 1; }
 	done
 	[ -x "$at/bin/poolalloc" ] && [ "$(readlink "$at/lib/libpoolalloc.so")" = libpoolalloc.so.0 ]
