@@ -47,6 +47,7 @@ struct pa_slot_class {
  * @next_slot: on the list of all slots; constant
  * @id: number of the slot; constant
  * @next_free: for the platform: slots that wait for reuse
+ * @ticks: for the platform: counts slow paths. Owner.
  * @node: where new pools come from. Owner.
  * @bins: the hot part, NULL while the slot has no owner. Owner; statistics
  *	read it.
@@ -72,6 +73,7 @@ struct pa_slot {
 	struct pa_slot *next_free;
 
 	struct pa_node *node ____cacheline_aligned;
+	u32 ticks;
 	struct pa_bins *bins;
 	struct pa_pool *full;
 	u8 room[PA_CLASSES];

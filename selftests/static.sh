@@ -98,7 +98,7 @@ checkpatch_on() {
 	shift
 	[ $# -gt 0 ] || return 0
 	# From elsewhere: it leaves a cache file in a git checkout.
-	(cd "$work" && perl "$scripts/checkpatch.pl" --no-tree --max-line-length=112 --strict --terse --no-summary \
+	(cd "$work" && perl "$scripts/checkpatch.pl" --no-tree --max-line-length="${max_line:-100}" --strict --terse --no-summary \
 		--show-types ${ignores:+--ignore "$ignores"} -f "${@/#/$POOLALLOC_ROOT/}" 2>&1) |
 		grep -E ': (ERROR|WARNING|CHECK):' | sed "s|^$POOLALLOC_ROOT/||"
 }
@@ -118,7 +118,7 @@ checkpatch() {
 	checkpatch_on "$platform_ignores,$user_ignores" "${files[@]}"
 	mapfile -t files < <(tracked 'userspace/*.[ch]' 'selftests/*.[ch]' |
 		grep -vE '^selftests/modules/|^userspace/pa_platform.h')
-	checkpatch_on "$user_ignores" "${files[@]}"
+	max_line=112 checkpatch_on "$user_ignores" "${files[@]}"
 }
 
 # Kbuild and sparse write warnings and go on: none may remain.

@@ -26,6 +26,9 @@
 #define PA_CHUNK_MIN	(1UL << 20)
 #define PA_CHUNK_MAX	(64UL << 20)
 
+/* Arenas that one call looks at, or gives back, at most. */
+#define PA_PURGE_STEP	16
+
 /* Heaps below this size are not worth huge pages; they would inflate them. */
 #define PA_THP_HEAP	(32UL << 20)
 #define PA_HUGE		(2UL << 20)
@@ -61,7 +64,10 @@ static struct {
 	size_t wiped;		/* arenas marked in their chunks */
 	size_t heap;		/* bytes of arenas in use */
 	u64 thrashed;		/* when the reserve grew last */
-	u64 looked;		/* when idle memory was looked at last */
+
+	bool busy;		/* somebody looks at idle memory; atomic */
+	struct pa_arena *cursor;	/* where it goes on, pinned; who is busy */
+	u64 looked;		/* when the last look ended; who is busy */
 } pa_os;
 
 static size_t pa_charged;	/* bytes mapped, against the limit; atomic */
@@ -364,56 +370,72 @@ static size_t pa_purge_arena(struct pa_arena *arena, u64 which)
 }
 
 /*
- * One look at the used arenas: pools that were free and dirty at the last
- * look, a delay ago, and still are, lose their pages.
+ * A part of a look at the used arenas: pools that were free and dirty at the
+ * last look, a delay ago, and still are, lose their pages. The arena where it
+ * goes on stays pinned. The caller holds pa_os.busy.
+ * Return: true if that was the last part.
  */
-static void pa_purge_aged(void)
+static bool pa_purge_aged(void)
 {
-	struct pa_arena *arena = NULL;
+	unsigned int n;
 
-	while ((arena = pa_arenas_next(pa_nodes[0], arena))) {
-		u64 dirty = (u64)(atomic64_read(&arena->dirty) &
-				  atomic64_read(&arena->free));
-		u64 aged = dirty & (u64)atomic64_read(&arena->aged);
+	for (n = 0; n < PA_PURGE_STEP; n++) {
+		struct pa_arena *arena = pa_arenas_next(pa_nodes[0], pa_os.cursor);
+		u64 dirty, aged;
 
+		pa_os.cursor = arena;
+		if (!arena)
+			return true;
+		dirty = (u64)(atomic64_read(&arena->dirty) & atomic64_read(&arena->free));
+		aged = dirty & (u64)atomic64_read(&arena->aged);
 		if (aged)
 			pa_purge_arena(arena, aged);
 		atomic64_set(&arena->aged, (s64)(dirty & ~aged));
 	}
+	return false;
 }
 
-/* Wholly empty arenas beyond the reserve, once thrashing is long ago. */
+/* Wholly empty arenas beyond the reserve, a few, once thrashing is long ago. */
 static void pa_settle_reserve(u64 now)
 {
-	if (pa_reserve == pa_options.arena_reserve ||
-	    now - pa_os.thrashed <= pa_options.purge_delay)
+	u64 base = pa_options.arena_reserve;
+	unsigned int keep = READ_ONCE(pa_reserve);
+
+	if (keep <= base || now - READ_ONCE(pa_os.thrashed) <= pa_options.purge_delay)
 		return;
-	pa_reserve = (unsigned int)pa_options.arena_reserve;
-	pa_arenas_release(pa_nodes[0], pa_reserve);
+	keep = keep - base > PA_PURGE_STEP ? keep - PA_PURGE_STEP : (unsigned int)base;
+	WRITE_ONCE(pa_reserve, keep);
+	pa_arenas_release(pa_nodes[0], keep);
+}
+
+static void pa_look(u64 now)
+{
+	pa_settle_reserve(now);
+	if (now - pa_os.looked < pa_options.purge_delay && !pa_os.cursor)
+		return;
+	if (pa_can_purge() && !pa_purge_aged())
+		return;
+	pa_os.looked = now;
+	pa_large_purge(now, pa_options.purge_delay);
 }
 
 /**
  * pa_idle() - contract: a pool became free; look after idle memory
  * @nid: unused
  *
- * Called on a slow path with nothing locked. Most calls only read the clock.
+ * Called on a slow path with nothing locked. Most calls only read the clock;
+ * one that finds work to do looks at PA_PURGE_STEP arenas at most, and the
+ * next one goes on.
  */
 void pa_idle(unsigned int nid)
 {
-	u64 now, last = READ_ONCE(pa_os.looked);
-
 	(void)nid;
-	/* A thread that ends must not register with liburcu once more. */
-	if (pa_options.purge_delay == PA_NEVER || pa_thread.state == PA_THREAD_GONE)
+	if (pa_options.purge_delay == PA_NEVER || READ_ONCE(pa_os.busy) ||
+	    xchg(&pa_os.busy, true))
 		return;
-	now = pa_os_clock();
-	if (now - last < pa_options.purge_delay ||
-	    !try_cmpxchg(&pa_os.looked, &last, now))
-		return;
-	if (pa_can_purge())
-		pa_purge_aged();
-	pa_settle_reserve(now);
-	pa_large_purge(now, pa_options.purge_delay);
+	pa_look(pa_os_clock());
+	/* What this look has seen, the next one finds. Pairs with the xchg above. */
+	smp_store_release(&pa_os.busy, false);
 }
 
 /* Descriptor pages of retired arenas, after a grace period. */
@@ -462,4 +484,5 @@ size_t pa_os_trim(void)
 void pa_os_fork_child(void)
 {
 	pa_lock_init(&pa_os_mutex);
+	pa_os.busy = false;
 }

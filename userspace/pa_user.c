@@ -76,6 +76,18 @@ static __always_inline void *pa_user_medium(size_t size)
 	return pa_bin_pop(&pa_thread.slot->medium[pa_class_medium(size) - PA_FIRST_MEDIUM]);
 }
 
+/*
+ * Every so many slow paths of a thread, idle memory is looked after: also a
+ * program that only uses again what it has frees what it no longer needs.
+ */
+static void pa_user_tick(void)
+{
+	struct pa_slot *slot = pa_thread.slot;
+
+	if (slot != &pa_slot_none && !pa_thread.level && !(++slot->ticks & 15))
+		pa_idle(0);
+}
+
 static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero)
 {
 	unsigned int cls;
@@ -93,6 +105,7 @@ static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero
 	} else {
 		p = pa_large_alloc(size, align, zero);
 	}
+	pa_user_tick();
 	errno = p ? saved : ENOMEM;
 	return p;
 }
@@ -177,6 +190,7 @@ __pa_cold void pa_user_free_event(struct pa_pool *pool)
 	}
 	pa_slot_free_event(bins->slot, pool);
 	pa_slot_leave(bins);
+	pa_user_tick();
 }
 
 size_t pa_user_usable(const void *p)
