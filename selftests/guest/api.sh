@@ -3,7 +3,7 @@
 # guest: smp=2 mem=1G timeout=900
 . ./common
 
-load && load_test
+load spare=8 && load_test
 scenario api
 accounted 0 "after api"
 scenario contexts

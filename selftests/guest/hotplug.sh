@@ -6,7 +6,7 @@
 CPU1=/sys/devices/system/cpu/cpu1/online
 cycles=${HOTPLUG_CYCLES:-100}
 
-load reserve=0 && load_test
+load reserve=0 spare=8 && load_test
 scenario hold 100
 live=$(value live_blocks)
 check "CPU 1 goes" sh -c "echo 0 >$CPU1"
@@ -27,7 +27,7 @@ accounted 0 "both go on"
 # A CPU that is gone when the module is loaded.
 unload
 echo 0 >$CPU1
-load && load_test
+load spare=8 && load_test
 scenario contexts
 check "CPU 1 comes later" sh -c "echo 1 >$CPU1"
 scenario contexts

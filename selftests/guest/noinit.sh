@@ -3,7 +3,7 @@
 # guest: smp=2 mem=512M own append="init_on_alloc=0 init_on_free=0"
 . ./common
 
-load && load_test
+load spare=8 && load_test
 scenario api
 scenario contexts
 scenario wiped 0

@@ -8,7 +8,7 @@ node() {
 	awk -v n="$1" -v c="$2" '$1 == "node" && $2 == n { print $c }' $PROC
 }
 
-load reserve=0 && load_test
+load reserve=0 spare=8 && load_test
 is "two nodes" "$(grep -c '^node ' $PROC)" 2
 scenario hold 100
 per_cpu=$((100 * 26))

@@ -11,6 +11,15 @@
 
 #include "test.h"
 
+/*
+ * On PREEMPT_RT nobody can call the page allocator from here: the spare arenas
+ * are for small blocks.
+ */
+static bool may_fail(size_t size)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible() && size > 512;
+}
+
 static void every_size_with(gfp_t gfp)
 {
 	unsigned int i;
@@ -20,10 +29,12 @@ static void every_size_with(gfp_t gfp)
 		void *a = poolalloc_alloc(size, gfp);
 		void *b = poolalloc_zalloc(size, gfp);
 
-		if (test_check(a && b)) {
+		if (a && b) {
 			test_fill(a, poolalloc_size(a), 1);
 			test_check(!memchr_inv(b, 0, size));
 			test_check(test_intact(a, poolalloc_size(a), 1));
+		} else {
+			test_check(may_fail(size));
 		}
 		poolalloc_free(a);
 		poolalloc_free_sized(b, size);
