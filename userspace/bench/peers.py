@@ -17,6 +17,8 @@ DEBIAN = (
      "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-x86_64.so"),
 )
 
+LIBRARY = os.path.join(HERE, "..")
+
 TOOLS = ("gnuplot", "sqlite3", "perl", "gcc", "clang", "jq", "xmllint", "lua5.4", "git", "valgrind")
 
 
@@ -29,23 +31,34 @@ def tell_missing():
               " (selftests/lib/deps.sh bench installs them)")
 
 
-def snapshot(name, path):
-    """A copy, so that building the library meanwhile does not change what is measured."""
-    copy = os.path.join(OUT, "under-test", name + ".so")
-    os.makedirs(os.path.dirname(copy), exist_ok=True)
-    shutil.copyfile(path, copy)
-    return copy
+def snapshot(name, *paths):
+    """Copies, so that building the library meanwhile does not change what is measured."""
+    folder = os.path.join(OUT, "under-test", name)
+    os.makedirs(folder, exist_ok=True)
+    for path in paths:
+        shutil.copyfile(path, os.path.join(folder, os.path.basename(path)))
+    return os.path.join(folder, os.path.basename(paths[0]))
+
+
+def built_here(name, folder, *files):
+    """A peer from the first of @files; the others are what it is linked with."""
+    paths = [os.path.join(folder, f) for f in files]
+    if all(os.path.exists(p) for p in paths):
+        yield Peer(name, snapshot(name, *paths))
+    else:
+        print(f"bench: {name} is not built: it is left out")
 
 
 def ours():
     """The library in both geometries, where they have been built."""
-    places = (("poolalloc", os.path.join(HERE, "..", "libpoolalloc-malloc.so")),
-              ("poolalloc-seed", os.path.join(OUT, "seed", "libpoolalloc-malloc.so")))
-    for name, path in places:
-        if os.path.exists(path):
-            yield Peer(name, snapshot(name, path))
-        else:
-            print(f"bench: {name} is not built: it is left out")
+    yield from built_here("poolalloc", LIBRARY, "libpoolalloc-malloc.so")
+    yield from built_here("poolalloc-seed", os.path.join(OUT, "seed"), "libpoolalloc-malloc.so")
+
+
+def shim():
+    """CPython's allocators replaced by the library's own interface."""
+    return list(built_here("poolalloc-shim", LIBRARY, "libpoolalloc-python.so",
+                           "libpoolalloc.so.0"))
 
 
 def debian():

@@ -6,9 +6,10 @@ import os
 import shutil
 import subprocess
 
+import bars
 import stats
 
-OURS = ("poolalloc", "poolalloc-seed")
+OURS = ("poolalloc", "poolalloc-seed", "poolalloc-shim")
 COLOURS = ("#555555", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#cc79a7", "#882255",
            "#44aa99", "#999933", "#aa4499", "#d55e00", "#000000")
 NOT_PEERS = OURS + ("floor", "native", "pymalloc")
@@ -189,6 +190,7 @@ def write_all(folder, sections, curves):
     for s, xlabel in curves:
         lines += text_table(s)
         plot_curve(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s, xlabel)
+    lines += bars.table(sections)
     write_csv(os.path.join(folder, "samples.csv"), sections + [s for s, _ in curves])
     with open(os.path.join(folder, "report.txt"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")

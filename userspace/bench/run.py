@@ -18,8 +18,8 @@ FULL = {"key": 240, "micro": 110, "programs": 100, "traces": 50, "cpython": 180,
 QUICK = {"key": 0, "micro": 60, "programs": 20, "traces": 0, "cpython": 20, "native": 5,
          "curves": 0}
 
-# Fewer rounds than this cannot show a difference: with five, even 5 : 0 has p > 0.05.
-LEAST = 6
+# Fewer rounds than LEAST cannot show a difference: with five, even 5 : 0 has p > 0.05.
+LEAST, KEY = 6, 15
 
 
 def arguments():
@@ -28,6 +28,10 @@ def arguments():
     p.add_argument("--peers", default="", help="more shared objects, separated by commas")
     p.add_argument("--only", default="", help="parts: micro,programs,traces,cpython,native,"
                    "curves,instructions")
+    p.add_argument("--rounds", type=int, default=KEY, help="at least so many for the workloads "
+                   f"that decide (default {KEY}); others have at least {LEAST}")
+    p.add_argument("--minutes", type=float, help="scale the time of each part; rounds that must "
+                   "be are run all the same")
     p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
     return p.parse_args()
 
@@ -37,7 +41,7 @@ def micro_cells(chosen, allocators, scale=1.0):
             for w in chosen for p in allocators if not (w.shared and p.name == "floor")}
 
 
-def run_micro(allocators, quick, seconds):
+def run_micro(allocators, quick, seconds, least):
     rounds = runner.Rounds()
     everything = list(workloads.micro())
     if quick:
@@ -45,15 +49,16 @@ def run_micro(allocators, quick, seconds):
         rounds.interleave(micro_cells(chosen, allocators, 0.3), LEAST, 15, seconds["micro"])
     else:
         chosen = everything
-        rounds.interleave(micro_cells([w for w in chosen if w.key], allocators), 15, 21,
-                          seconds["key"])
+        rounds.interleave(micro_cells([w for w in chosen if w.key], allocators), least,
+                          max(least, 21), seconds["key"])
         rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators), LEAST, 11,
                           seconds["micro"])
     return report.Section("micro", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators])
 
 
-def run_programs(allocators, quick, seconds):
+def run_programs(allocators, quick, seconds, least):
+    del least
     rounds = runner.Rounds()
     commands = dict(programs.programs())
     if quick:
@@ -65,8 +70,8 @@ def run_programs(allocators, quick, seconds):
                           scale=1e6)
 
 
-def run_traces(allocators, quick, seconds):
-    del quick
+def run_traces(allocators, quick, seconds, least):
+    del quick, least
     rounds = runner.Rounds()
     chosen = [workloads.Workload(*t) for t in programs.traces()]
     if not chosen:
@@ -76,25 +81,28 @@ def run_traces(allocators, quick, seconds):
                           [p.name for p in allocators])
 
 
-def run_cpython(allocators, quick, seconds):
-    """Python with its own allocator, then with each malloc (PYTHONMALLOC=malloc)."""
+def run_cpython(allocators, quick, seconds, least):
+    """Python with its own allocator, with each malloc (PYTHONMALLOC=malloc), and with the shim."""
+    del least
     rounds = runner.Rounds()
     commands = dict(programs.cpython())
     if quick:
         commands = {k: commands[k] for k in ("py-json_loads", "py-richards")}
-    forced = {"PYTHONMALLOC": "malloc"}
+    forced, shims = {"PYTHONMALLOC": "malloc"}, peers.shim()
     cells = {}
     for w, c in commands.items():
         cells[w, "pymalloc"] = lambda c=c: runner.run_program(runner.Peer("pymalloc", None), c)
         for p in allocators:
             if not (p.name == "floor" and "threads" in w):
                 cells[w, p.name] = lambda p=p, c=c: runner.run_program(p, c, env=forced)
+        for p in shims:
+            cells[w, p.name] = lambda p=p, c=c: runner.run_program(p, c)
     rounds.interleave(cells, LEAST, 11, seconds["cpython"])
     return report.Section("cpython", "ms", rounds, commands,
-                          ["pymalloc"] + [p.name for p in allocators], "pymalloc", 1e6)
+                          ["pymalloc"] + [p.name for p in allocators + shims], "pymalloc", 1e6)
 
 
-def run_native(allocators, quick, seconds):
+def run_native(allocators, quick, seconds, least):
     """The library's own API, linked, against the peers' malloc."""
     if not os.path.exists(os.path.join(runner.OUT, "pabench-native")):
         return None
@@ -104,7 +112,7 @@ def run_native(allocators, quick, seconds):
                         0.3 if quick else 1.0)
     own = runner.Peer("native", None, "pabench-native")
     cells |= micro_cells(chosen, [own], 0.3 if quick else 1.0)
-    rounds.interleave(cells, LEAST if quick else 9, 15, seconds["native"])
+    rounds.interleave(cells, LEAST if quick else min(least, 9), 15, seconds["native"])
     return report.Section("native API", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators] + ["native"])
 
@@ -143,6 +151,9 @@ def main():
     wanted = only or (parts - {"curves", "traces", "instructions"} if args.quick else parts)
     os.makedirs(args.out, exist_ok=True)
     seconds = QUICK if args.quick else FULL
+    if args.minutes:
+        factor = args.minutes * 60 / sum(seconds.values())
+        seconds = {part: s * factor for part, s in seconds.items()}
     begin = time.monotonic()
     peers.tell_missing()
     allocators = (list(peers.debian()) + list(peers.extra(args.peers)) + list(peers.ours()) +
@@ -152,7 +163,7 @@ def main():
                       ("cpython", run_cpython), ("native", run_native)):
         if part in wanted:
             print(f"bench: {part} ({time.monotonic() - begin:.0f} s)", flush=True)
-            section = run(allocators, args.quick, seconds)
+            section = run(allocators, args.quick, seconds, args.rounds)
             sections += [section] if section else []
     if "curves" in wanted:
         print(f"bench: curves ({time.monotonic() - begin:.0f} s)", flush=True)
