@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Instructions of the fast paths, counted by callgrind, not timed: the difference of two lengths of the
+# same loop. "Inside" is the function itself, without the slow paths that it calls now and then; those
+# are in the pair. An aim that is nearly reached is shown as skipped, with TODO.
+# test-timeout: 600
+set -u
+. "$(dirname "$0")/lib/common.sh"
+. "$LIB_DIR/tap.sh"
+
+command -v valgrind >/dev/null || tap_skip_all "valgrind is missing: apt-get install valgrind"
+lib=$POOLALLOC_ROOT/userspace
+[ -f "$lib/libpoolalloc.so.0" ] && [ -f "$lib/libpoolalloc-malloc.so" ] ||
+	tap_skip_all "the library is not built: make userspace"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+few=2000 many=22000	# turns of the loop
+
+gcc -O2 -fno-builtin -o "$work/pair" "$SELFTESTS_DIR/budgets/pair.c" &&
+	gcc -O2 -fno-builtin -DNATIVE -I"$lib/include" -o "$work/native" "$SELFTESTS_DIR/budgets/pair.c" \
+		"$lib/libpoolalloc.so.0" || exit 1
+
+# collected PROGRAM PRELOAD WHAT N [CALLGRIND OPTION]: instructions.
+collected() {
+	local program=$1 preload=$2 what=$3 n=$4
+
+	shift 4
+	env LD_LIBRARY_PATH="$work" LD_PRELOAD="$preload" valgrind --tool=callgrind \
+		--callgrind-out-file="$work/profile" "$@" "$work/$program" "$what" "$n" \
+		2>"$work/log" >/dev/null ||
+		{ cat "$work/log" >&2; return 1; }
+	sed -n 's/.*Collected : //p' "$work/log"
+}
+
+# each PROGRAM PRELOAD WHAT [OPTION]: instructions per turn of the loop, one decimal; - if it cannot run.
+each() {
+	local program=$1 preload=$2 what=$3 a b
+
+	shift 3
+	a=$(collected "$program" "$preload" "$what" $few "$@") &&
+		b=$(collected "$program" "$preload" "$what" $many "$@") || { echo -; return; }
+	echo "$a $b" | awk -v n=$((many - few)) '{ printf "%.1f", ($2 - $1) / n }'
+}
+
+# own FUNCTION PROGRAM PRELOAD WHAT N: instructions of the function itself, without what it calls.
+own() {
+	local function=$1
+
+	shift
+	collected "$@" >/dev/null || return 1
+	callgrind_annotate --threshold=100 --inclusive=no "$work/profile" | tr -d , |
+		awk -v f="$function" '$0 ~ ":" f "( |$)" { n += $1 } END { print n + 0 }'
+}
+
+# path FUNCTION PROGRAM PRELOAD WHAT: instructions of its fast path per turn.
+path() {
+	local a b
+
+	a=$(own "$@" $few) && b=$(own "$@" $many) || { echo -; return; }
+	echo "$a $b" | awk -v n=$((many - few)) '{ printf "%.1f", ($2 - $1) / n }'
+}
+
+# aim NAME MEASURED LIMIT: with refills and all, or of a fast path. What misses the aim by no more than
+# three instructions is said to be open; beyond that it is a failure.
+aim() {
+	if echo "$2 $3" | awk '{ exit !($1 != "-" && $1 > $2 && $1 <= $2 + 3) }'; then
+		tap_skip "$1: $2 instructions" "TODO the aim is $3"
+		return
+	fi
+	echo "$2 $3" | awk '{ exit !($1 != "-" && $1 > 1 && $1 <= $2) }'
+	tap_ok $? "$1: $2 instructions, at most $3"
+}
+
+# inside NAME LIMIT FUNCTION PROGRAM PRELOAD WHAT
+inside() {
+	local name=$1 limit=$2
+
+	shift 2
+	aim "$name" "$(path "$@")" "$limit"
+	tap_diag "with its slow paths: $(each "$2" "$3" "$4" --toggle-collect="$1")"
+}
+
+ln -s "$lib/libpoolalloc.so.0" "$work/libpoolalloc.so.0"
+tap_start
+inside "poolalloc_alloc() of a constant size" 12 poolalloc_alloc native "" constant
+inside "poolalloc_alloc() of a variable size" 12 poolalloc_alloc native "" variable
+inside "poolalloc_free() of an own block" 17 poolalloc_free native "" constant
+inside "poolalloc_free_sized()" 17 poolalloc_free_sized native "" variable
+aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 45
+
+ours=$lib/libpoolalloc-malloc.so
+inside "malloc()" 14 malloc pair "$ours" libc
+inside "free()" 19 free pair "$ours" libc
+aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 45
+
+tap_diag "instructions per turn            pair  replace one of 1000 live"
+row() {
+	tap_diag "$(printf '%-28s %8s %8s' "$1" "$(each pair "$2" libc)" "$(each pair "$2" replace)")"
+}
+row poolalloc "$ours"
+mimalloc=$(ls /usr/lib/*/libmimalloc.so.2.0 2>/dev/null | head -n 1)
+[ -n "$mimalloc" ] && row "mimalloc (Debian)" "$mimalloc" || tap_diag "mimalloc: libmimalloc2.0 is not installed"
+row glibc ""
+tap_diag "the loop alone: $(each pair "" nothing)"
+tap_finish
