@@ -36,9 +36,9 @@ layout() {
 
 	for want in bin/poolalloc bin/poolalloc-trace include/poolalloc.h lib/libpoolalloc.a \
 		lib/libpoolalloc.so lib/libpoolalloc.so.0 lib/libpoolalloc-malloc.so \
-		lib/libpoolalloc-malloc.a lib/libpoolalloc-trace.so lib/pkgconfig/poolalloc.pc \
+		lib/libpoolalloc-malloc.a lib/poolalloc/libpoolalloc-trace.so lib/pkgconfig/poolalloc.pc \
 		share/man/man1/poolalloc.1 share/man/man1/poolalloc-trace.1 \
-		share/man/man3/poolalloc.3 lib/libpoolalloc-python.so share/man/man7/libpoolalloc-malloc.7; do
+		share/man/man3/poolalloc.3 lib/libpoolalloc-python.so share/man/man7/libpoolalloc-python.7 share/man/man7/libpoolalloc-malloc.7; do
 		[ -s "$at/$want" ] || { echo "no $want"; return 1; }
 	done
 	[ -x "$at/bin/poolalloc" ] && [ "$(readlink "$at/lib/libpoolalloc.so")" = libpoolalloc.so.0 ]
@@ -156,6 +156,9 @@ uninstall() {
 other_directories() {
 	install_into /usr install LIBDIR=/usr/lib/x86_64-linux-gnu &&
 		[ -f "$dest/usr/lib/x86_64-linux-gnu/libpoolalloc.so.0" ] &&
+		"$dest/usr/bin/poolalloc-trace" record -o "$work/trace" -- ls / >/dev/null &&
+		LD_LIBRARY_PATH=$dest/usr/lib/x86_64-linux-gnu "$dest/usr/bin/poolalloc" -- cat /proc/self/maps |
+		grep -q "$dest/usr/lib/x86_64-linux-gnu/libpoolalloc-malloc.so" &&
 		grep -qx 'libdir=${prefix}/lib/x86_64-linux-gnu' \
 			"$dest/usr/lib/x86_64-linux-gnu/pkgconfig/poolalloc.pc" &&
 		install_into /usr uninstall LIBDIR=/usr/lib/x86_64-linux-gnu &&

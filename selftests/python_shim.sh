@@ -174,6 +174,7 @@ no_overrides() {
 	installed 2 mem,obj env PYTHONMALLOC=debug "$python" -I -c "$fine" &&
 		installed 2 mem,obj env PYTHONMALLOC=malloc "$python" -BE -c "$fine" &&
 		installed 2 mem,obj "$python" -c "$fine" -X dev &&
+		installed 2 align8 "$python" -c "$fine" && installed 1 obj "$python" -c "$fine" &&
 		installed 2 mem,obj "$python" "$work/fine.py" -X dev &&
 		installed 1 arenas env PYTHONMALLOC=pymalloc_debug "$python" -c "$fine" &&
 		installed 1 arenas "$python" -X dev -c "$fine" &&

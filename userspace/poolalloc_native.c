@@ -13,7 +13,7 @@
 
 #define PA_API __attribute__((visibility("default")))
 
-static_assert(POOLALLOC_CLASSES == PA_CLASSES - 1, "public number of classes");
+static_assert(POOLALLOC_CLASSES + 1 == PA_CLASSES, "public number of classes");
 static_assert(POOLALLOC_CLASS_MAX == PA_MEDIUM_MAX, "public largest class");
 
 PA_API void *poolalloc_alloc(size_t size)

@@ -73,7 +73,10 @@ bool shim_options_read(struct shim_options *o, const char *text)
 			 "replaces; give one of them; poolalloc is not used");
 		return false;
 	}
-	if (!o->arenas && !o->domain[SHIM_RAW] && !o->domain[SHIM_MEM])
-		o->domain[SHIM_MEM] = o->domain[SHIM_OBJ] = true;
+	if (!o->arenas && !o->domain[SHIM_RAW] && !o->domain[SHIM_MEM] &&
+	    !o->domain[SHIM_OBJ]) {
+		o->domain[SHIM_MEM] = true;
+		o->domain[SHIM_OBJ] = true;
+	}
 	return true;
 }
