@@ -32,6 +32,7 @@ def arguments():
                    f"that decide (default {KEY}); others have at least {LEAST}")
     p.add_argument("--minutes", type=float, help="scale the time of each part; rounds that must "
                    "be are run all the same")
+    p.add_argument("--scale", type=float, default=1.0, help="of the micro workloads' operations")
     p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
     return p.parse_args()
 
@@ -41,24 +42,24 @@ def micro_cells(chosen, allocators, scale=1.0):
             for w in chosen for p in allocators if not (w.shared and p.name == "floor")}
 
 
-def run_micro(allocators, quick, seconds, least):
+def run_micro(allocators, quick, seconds, least, scale):
     rounds = runner.Rounds()
     everything = list(workloads.micro())
     if quick:
         chosen = [w for w in everything if w.quick]
-        rounds.interleave(micro_cells(chosen, allocators, 0.3), LEAST, 15, seconds["micro"])
+        rounds.interleave(micro_cells(chosen, allocators, 0.3 * scale), LEAST, 15, seconds["micro"])
     else:
         chosen = everything
-        rounds.interleave(micro_cells([w for w in chosen if w.key], allocators), least,
+        rounds.interleave(micro_cells([w for w in chosen if w.key], allocators, scale), least,
                           max(least, 21), seconds["key"])
-        rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators), LEAST, 11,
-                          seconds["micro"])
+        rounds.interleave(micro_cells([w for w in chosen if not w.key], allocators, scale / 2),
+                          LEAST, 11, seconds["micro"])
     return report.Section("micro", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators])
 
 
-def run_programs(allocators, quick, seconds, least):
-    del least
+def run_programs(allocators, quick, seconds, least, scale):
+    del least, scale
     rounds = runner.Rounds()
     commands = dict(programs.programs())
     if quick:
@@ -70,8 +71,8 @@ def run_programs(allocators, quick, seconds, least):
                           scale=1e6)
 
 
-def run_traces(allocators, quick, seconds, least):
-    del quick, least
+def run_traces(allocators, quick, seconds, least, scale):
+    del quick, least, scale
     rounds = runner.Rounds()
     chosen = [workloads.Workload(*t) for t in programs.traces()]
     if not chosen:
@@ -81,9 +82,9 @@ def run_traces(allocators, quick, seconds, least):
                           [p.name for p in allocators])
 
 
-def run_cpython(allocators, quick, seconds, least):
+def run_cpython(allocators, quick, seconds, least, scale):
     """Python with its own allocator, with each malloc (PYTHONMALLOC=malloc), and with the shim."""
-    del least
+    del least, scale
     rounds = runner.Rounds()
     commands = dict(programs.cpython())
     if quick:
@@ -102,16 +103,17 @@ def run_cpython(allocators, quick, seconds, least):
                           ["pymalloc"] + [p.name for p in allocators + shims], "pymalloc", 1e6)
 
 
-def run_native(allocators, quick, seconds, least):
+def run_native(allocators, quick, seconds, least, scale):
     """The library's own API, linked, against the peers' malloc."""
     if not os.path.exists(os.path.join(runner.OUT, "pabench-native")):
         return None
     rounds = runner.Rounds()
     chosen = list(workloads.native())
+    scale *= 0.3 if quick else 1.0
     cells = micro_cells([w for w in chosen if not w.args.startswith("constant")], allocators,
-                        0.3 if quick else 1.0)
+                        scale)
     own = runner.Peer("native", None, "pabench-native")
-    cells |= micro_cells(chosen, [own], 0.3 if quick else 1.0)
+    cells |= micro_cells(chosen, [own], scale)
     rounds.interleave(cells, LEAST if quick else min(least, 9), 15, seconds["native"])
     return report.Section("native API", "ns per operation", rounds, [w.name for w in chosen],
                           [p.name for p in allocators] + ["native"])
@@ -163,7 +165,7 @@ def main():
                       ("cpython", run_cpython), ("native", run_native)):
         if part in wanted:
             print(f"bench: {part} ({time.monotonic() - begin:.0f} s)", flush=True)
-            section = run(allocators, args.quick, seconds, args.rounds)
+            section = run(allocators, args.quick, seconds, args.rounds, args.scale)
             sections += [section] if section else []
     if "curves" in wanted:
         print(f"bench: curves ({time.monotonic() - begin:.0f} s)", flush=True)
