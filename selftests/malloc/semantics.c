@@ -369,7 +369,8 @@ static int xml_elements(const char *text)
 		const char *q;
 		int quotes = 0;
 
-		if (!end || sscanf(text, text[1] == '/' ? "</%30[a-z]%n" : "<%30[a-z]%n", name, &len) < 1)
+		if (!end || sscanf(text, text[1] == '/' ? "</%30[a-z]%n" : "<%30[a-z]%n",
+				   name, &len) < 1)
 			return -1;
 		for (q = text; q < end; q++)
 			quotes += *q == '"';
@@ -459,7 +460,8 @@ static void test_fuzz(void)
 	for (i = 0; i < 400000; i++) {
 		uint64_t r = tap_random(&seed), bits = tap_random(&seed);
 		struct held *h = &held[r % 2000];
-		size_t size = 1 + (bits >> 8) % ((size_t)1 << (bits % 32 ? 3 + bits % 11 : 3 + bits / 32 % 19));
+		size_t power = bits % 32 ? 3 + bits % 11 : 3 + bits / 32 % 19;
+		size_t size = 1 + (bits >> 8) % ((size_t)1 << power);
 		unsigned char *p;
 
 		if (h->p && r >> 32 & 1) {
@@ -473,7 +475,8 @@ static void test_fuzz(void)
 			continue;
 		}
 		if (h->p)
-			TAP_CHECK(p[0] == h->tag && p[(size < h->size ? size : h->size) - 1] == h->tag);
+			TAP_CHECK(p[0] == h->tag &&
+				  p[(size < h->size ? size : h->size) - 1] == h->tag);
 		h->p = p;
 		h->size = size;
 		h->tag = (unsigned char)r;
@@ -496,7 +499,7 @@ int main(int argc, char **argv)
 	tap_test("blocks of 0 bytes are unique", test_zero_is_unique);
 	tap_test("aligned to 16 above 8 bytes, all usable bytes may be written", test_alignment);
 	tap_test("more than PTRDIFF_MAX is ENOMEM", test_too_much);
-	tap_test("more than there is is ENOMEM", test_huge);
+	tap_test("beyond any address space is ENOMEM", test_huge);
 	tap_test("calloc and reallocarray see overflows", test_overflow);
 	tap_test("calloc zeroes, also what was used before", test_calloc_zeroes);
 	tap_test("realloc(p, 0) frees", test_realloc_zero);

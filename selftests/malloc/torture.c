@@ -77,10 +77,10 @@ static struct block *make(uint64_t r)
 	if (!b)
 		return NULL;
 	b->size = size;
-	b->tag = b->again = (uint32_t)(r >> 20) | 1;
-	((char *)b)[size - 1] = (char)b->tag;
-	if (size < sizeof(*b) + 1)
-		b->tag = b->again = 0;
+	b->tag = (uint32_t)(r >> 20) | 1;
+	b->again = b->tag;
+	if (size > sizeof(*b))
+		((char *)b)[size - 1] = (char)b->tag;
 	return b;
 }
 
@@ -277,7 +277,8 @@ static void in_child(uint64_t seed)
 	if (seed & 3) {
 		atomic_store(&stop, false);
 		for (i = 0; i < 2; i++)
-			if (pthread_create(&t[i], NULL, worker, (void *)(uintptr_t)tap_random(&seed)))
+			if (pthread_create(&t[i], NULL, worker,
+					   (void *)(uintptr_t)tap_random(&seed)))
 				_exit(7);
 		n = 500;
 		while (n--)

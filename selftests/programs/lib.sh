@@ -42,8 +42,9 @@ unpack() {
 	needed=$(apt-get install -s -qq --no-install-recommends "$@" 2>/dev/null |
 		sed -n 's/^Inst \([^ ]*\).*/\1/p')
 	rm -rf "$root" && mkdir -p "$root/.deb" || return 1
-	# shellcheck disable=SC2086 # a list of words
-	(cd "$root/.deb" && apt-get download -qq $(printf '%s\n' "$@" $needed | sort -u)) \
+	# shellcheck disable=SC2046,SC2086 # lists of words
+	(cd "$root/.deb" && apt-get download -qq $(printf '%s\n' "$@" $needed |
+		sort -u)) \
 		</dev/null >"$root/.log" 2>&1 || { why="cannot download: $(tail -n 1 "$root/.log")"; return 1; }
 	for pkg in "$root"/.deb/*.deb; do
 		dpkg-deb -x "$pkg" "$root" || { why="cannot unpack ${pkg##*/}"; return 1; }
@@ -55,8 +56,10 @@ unpack() {
 
 # Puts the tree $root first on the paths.
 use_root() {
+	local lib=$root/usr/lib/x86_64-linux-gnu
+
 	PATH=$root/usr/bin:$root/usr/sbin:$PATH
-	LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+	LD_LIBRARY_PATH=$lib:$root/lib/x86_64-linux-gnu:$lib/pulseaudio:$lib/blas:$lib/lapack${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 	export PATH LD_LIBRARY_PATH
 }
 
@@ -94,6 +97,7 @@ program() {
 	shift
 	: >"$work/$job.stats"
 	chmod 666 "$work/$job.stats"
+	rm -rf "$work/$job.plain" "$work/$job.ours"
 	run_job plain "$@"
 	run_job ours "$@"
 	if ! cmp -s "$work/$job.plain.out" "$work/$job.ours.out"; then

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Memory goes back: memory CASE [NUMBER]. Resident and mapped figures are the
+ * kernel's own.
+ */
+#include "tap.h"
+
+#include <malloc.h>
+#include <string.h>
+
+#define RECORDS	400000
+
+static char *record[RECORDS];
+
+/* Resident and mapped bytes of anonymous memory in the heap. */
+static size_t resident, mapped;
+
+static void look(const char *when)
+{
+	static char line[256];
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long pages = 0, kib;
+
+	resident = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Anonymous: %lu kB", &kib) == 1)
+			resident = kib << 10;
+	if (f)
+		fclose(f);
+	f = fopen("/proc/self/statm", "r");
+	if (!f || fscanf(f, "%lu", &pages) != 1)
+		tap_bail_out("no /proc/self/statm");
+	fclose(f);
+	mapped = pages * (size_t)sysconf(_SC_PAGESIZE);
+	tap_diag("%-28s resident %7.1f MiB, mapped %7.1f MiB", when,
+		 (double)resident / (1 << 20), (double)mapped / (1 << 20));
+}
+
+/* Sizes as CPython asks for them: small objects, some tables, few large ones. */
+static size_t python_size(uint64_t r)
+{
+	static const unsigned short common[] = { 24, 28, 32, 32, 40, 48, 48, 56, 56, 56, 64, 64, 72,
+		80, 88, 96, 104, 112, 128, 144, 184, 232, 240, 288, 352, 448, 456, 504 };
+	unsigned int kind = r % 1000;
+
+	r >>= 16;
+	if (kind < 940)
+		return common[r % (sizeof(common) / sizeof(common[0]))];
+	if (kind < 990)
+		return 512 + r % 1500;
+	return kind < 999 ? 2000 + r % 20000 : 20000 + r % 60000;
+}
+
+static void fill_all(uint64_t *seed)
+{
+	size_t i;
+
+	for (i = 0; i < RECORDS; i++) {
+		size_t size = python_size(tap_random(seed));
+
+		if (record[i])
+			continue;
+		record[i] = malloc(size);
+		memset(record[i], 1, size);
+	}
+}
+
+/* Small work, as a program that goes on does: idle memory is looked after meanwhile. */
+static void go_on(unsigned int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int i;
+
+	while (time(NULL) < end) {
+		void *p[400];
+
+		for (i = 0; i < 400; i++)
+			p[i] = malloc((size_t)i % 50 * 10 + 1);
+		for (i = 0; i < 400; i++)
+			free(p[i]);
+		usleep(1000);
+	}
+}
+
+static size_t share(size_t now, size_t base, size_t peak)
+{
+	return now <= base ? 0 : (now - base) * 1000 / (peak - base);
+}
+
+static void case_all_freed(uint64_t *seed)
+{
+	size_t base, peak, i;
+
+	look("at the start");
+	base = resident;
+	fill_all(seed);
+	look("400000 records");
+	peak = resident;
+	for (i = 0; i < RECORDS; i++) {
+		free(record[i]);
+		record[i] = NULL;
+	}
+	look("all freed");
+	go_on(4);
+	look("4 s later");
+	tap_diag("%zu per mille of the peak stay", share(resident, base, peak));
+	TAP_CHECK(share(resident, base, peak) <= 60);
+	malloc_trim(0);
+	look("malloc_trim");
+	TAP_CHECK(share(resident, base, peak) <= 60);
+}
+
+static void case_most_freed(uint64_t *seed)
+{
+	size_t base, peak, i;
+
+	look("at the start");
+	base = resident;
+	fill_all(seed);
+	look("400000 records");
+	peak = resident;
+	for (i = 0; i < RECORDS; i++) {
+		if (tap_random(seed) % 100 >= 95)
+			continue;
+		free(record[i]);
+		record[i] = NULL;
+	}
+	look("95 % freed at random");
+	go_on(4);
+	look("4 s later");
+	tap_diag("%zu per mille of the peak stay", share(resident, base, peak));
+	TAP_CHECK(share(resident, base, peak) <= 900);
+}
+
+/* The same number of records all the time, others all the time; a round replaces each once. */
+static void case_churn(uint64_t *seed, unsigned int rounds)
+{
+	size_t first = 0, i;
+	unsigned int round;
+
+	fill_all(seed);
+	for (round = 0; round < rounds; round++) {
+		for (i = 0; i < RECORDS; i++) {
+			size_t at = tap_random(seed) % RECORDS;
+			size_t size = python_size(tap_random(seed));
+
+			free(record[at]);
+			record[at] = malloc(size);
+			memset(record[at], 2, size);
+		}
+		if (round == rounds / 3) {
+			look("after the first third");
+			first = resident;
+		}
+	}
+	look("at the end");
+	tap_diag("%.2f %% growth", 100.0 * ((double)resident / (double)first - 1));
+	TAP_CHECK(resident <= first + first / 16);
+}
+
+/* The edge of an arena: one pool more, one less, all over again. For strace. */
+static void case_edge(unsigned int count)
+{
+	static char *held[40000];
+	size_t sizes[] = { 500, 4000, 30000 }, n, kind, i;
+
+	for (kind = 0; kind < 3; kind++) {
+		size_t size = sizes[kind], burst = 300000 / size;
+
+		for (n = 0; n < 2000000 / size; n++)
+			held[n] = malloc(size);
+		for (i = 0; i < count / 3; ) {
+			size_t k;
+
+			for (k = 0; k < burst; k++, i++)
+				held[n + k] = malloc(size);
+			for (k = 0; k < burst; k++, i++)
+				free(held[n + k]);
+		}
+		while (n)
+			free(held[--n]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	unsigned int number = argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 10) : 10;
+	uint64_t seed;
+
+	if (!strcmp(name, "edge")) {
+		case_edge(number);
+		return 0;
+	}
+	tap_start(1);
+	seed = tap_seed();
+	/* The table itself is not what is measured. */
+	memset(record, 1, sizeof(record));
+	memset(record, 0, sizeof(record));
+	if (!strcmp(name, "all-freed"))
+		case_all_freed(&seed);
+	else if (!strcmp(name, "most-freed"))
+		case_most_freed(&seed);
+	else if (!strcmp(name, "churn"))
+		case_churn(&seed, number);
+	else
+		tap_bail_out("usage: memory all-freed|most-freed|churn|edge [NUMBER]");
+	tap_ok(!tap.broken_checks, "%s", name);
+	return tap_finish();
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# malloc_memory.sh [--long]: memory goes back to the system, and does not bounce.
+# --long: ten times as much steady churn.
+set -u
+. "$(dirname "$0")/lib/common.sh"
+. "$LIB_DIR/tap.sh"
+. "$SELFTESTS_DIR/malloc/lib.sh"
+
+churn=60
+case "${1:-}" in
+--long) churn=600 ;;
+"") ;;
+*) die "usage: malloc_memory.sh [--long]" ;;
+esac
+
+operations=300000
+
+# System calls of the program, counted; the same program with no operations is subtracted.
+calls() {
+	strace -f -c -o "$work/strace" env LD_PRELOAD="$(lib libpoolalloc-malloc.so)" \
+		POOLALLOC="$2" "$work/memory" edge "$1" || return 1
+	awk '$NF == "total" { print $4 }' "$work/strace"
+}
+
+edge() {
+	local none all
+
+	none=$(calls 0 "$1") && all=$(calls "$operations" "$1") || return 1
+	echo "$((all - none)) system calls for $operations operations"
+	[ "$all" -ge "$none" ] && [ $(((all - none) * 1000)) -le "$operations" ]
+}
+
+edge_result() {
+	local text status
+
+	text=$(edge "$2")
+	status=$?
+	printf '%s\n' "$text" | sed 's/^/# /'
+	tap_ok "$status" "$1: at most one system call for 1000 operations at an arena's edge"
+}
+
+compile memory memory.c
+tap_start
+for geometry in seed modern; do
+	make_library "$geometry"
+	pass_on "$geometry" preload "" "$work/memory" all-freed
+	pass_on "$geometry" preload "" "$work/memory" most-freed
+	pass_on "$geometry" preload "" "$work/memory" churn "$churn"
+	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" all-freed
+	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" most-freed
+	if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+		edge_result "[$geometry]" ""
+		edge_result "[$geometry, purge_delay=never]" purge_delay=never
+	else
+		tap_skip "[$geometry] system calls at an arena's edge" "no strace, or it may not trace"
+	fi
+done
+tap_finish
