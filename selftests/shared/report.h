@@ -24,7 +24,7 @@ static inline TAP_UNUSED bool report_accounts(uint64_t live)
 			 " + descriptors %" PRIu64 " + uncarved %" PRIu64 "; %" PRIu64 " live blocks, %"
 			 PRIu64 " expected", s.arenas, s.arena_bytes, s.live_bytes, s.free_bytes,
 			 s.descriptor_bytes, s.uncarved_bytes, s.live_blocks, live);
-	return TAP_CHECK(sum == s.arenas * s.arena_bytes) & TAP_CHECK(s.live_blocks == live);
+	return TAP_CHECK(sum == s.arenas * s.arena_bytes && s.live_blocks == live);
 }
 
 /* A figure of this process in /proc/self/status, in KiB. */
