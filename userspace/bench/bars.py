@@ -13,6 +13,7 @@ import stats
 MINE = "poolalloc"
 Bar = namedtuple("Bar", "name target value detail least", defaults=(False,))
 
+GENERAL = ("micro", "programs", "traces", "cpython")
 RANDOM = ("random-20k-touched", "random-200k-touched")
 REUSED = tuple(f"batch-rand-{size}-100k" for size in (16, 64, 256, 512))
 REMOTE = tuple(f"{kind}-{n}{unit}" for kind, unit in (("remote", "p"), ("server", "t"))
@@ -60,7 +61,7 @@ def mean_bar(name, target, sections, extra):
 
 def general(by_title, has_extra):
     """Speed and memory over all workloads."""
-    sections = [by_title[t] for t in ("micro", "programs", "traces", "cpython") if t in by_title]
+    sections = [by_title[t] for t in GENERAL if t in by_title]
     if not sections:
         return
     yield mean_bar("CPU time, mean of all workloads / the best of Debian's peers", 0.92, sections,

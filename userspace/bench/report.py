@@ -8,10 +8,12 @@ import subprocess
 
 import bars
 import stats
+from runner import Rounds, Sample
 
 OURS = ("poolalloc", "poolalloc-seed", "poolalloc-shim")
 COLOURS = ("#555555", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#cc79a7", "#882255",
            "#44aa99", "#999933", "#aa4499", "#d55e00", "#000000")
+UNITS = {"programs": ("ms", 1e6), "cpython": ("ms", 1e6), "traces": ("ns per record", 1.0)}
 NOT_PEERS = OURS + ("floor", "native", "pymalloc")
 
 
@@ -119,13 +121,42 @@ def write_csv(path, sections):
                                       x.final])
 
 
+def read_csv(paths):
+    """The sections that write_csv() wrote to these files."""
+    rounds, rows = {}, {}
+    for path in paths:
+        with open(path, newline="", encoding="utf-8") as f:
+            for r in csv.DictReader(f):
+                title, cell = r["section"], (r["workload"], r["allocator"])
+                sample = Sample(float(r["cpu_ns"]), float(r["wall_ns"]), int(r["peak_kib"]),
+                                int(r["final_kib"]), 1)
+                rounds.setdefault(title, Rounds()).samples.setdefault(cell, []).append(sample)
+                rows.setdefault(title, {})[cell] = None
+    for title, cells in rows.items():
+        baseline = "pymalloc" if title == "cpython" else "glibc"
+        unit, scale = UNITS.get(title, ("ns per operation", 1.0))
+        yield Section(title, unit, rounds[title], dict.fromkeys(w for w, _ in cells),
+                      dict.fromkeys(p for _, p in cells), baseline, scale)
+
+
 def gnuplot(path, script, width=900):
     if not shutil.which("gnuplot"):
         print("bench: gnuplot is missing, no plots (apt-get install gnuplot-nox)")
         return
     head = f"set terminal svg size {width},540 dynamic\nset output '{path}'\nset grid\n"
     head += "".join(f"set linetype {n} lc rgb '{c}'\n" for n, c in enumerate(COLOURS, 1))
-    subprocess.run(["gnuplot"], input=head + script, text=True, check=False)
+    done = subprocess.run(["gnuplot"], input=head + script, text=True, check=False)
+    if done.returncode == 0:
+        mark(path)
+
+
+def mark(path):
+    """Puts the licence in the first line; the declaration there before says nothing new."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("<!-- SPDX-License-Identifier: GPL-2.0-only OR MIT -->\n" +
+                text[text.index("<svg"):])
 
 
 def plot_curve(path, section, xlabel):
@@ -173,6 +204,36 @@ def plot_rows(path, section):
             max(900, 16 * len(rows) * len(section.peers) // 4))
 
 
+def plot_all_means(path, sections):
+    """CPU time and peak memory over all workloads, one dot per allocator: below left is good."""
+    time, memory = (bars.overall(sections, True, field) for field in ("cpu", "peak"))
+    data = "$d << EOD\n" + "".join(f"{memory[p]:.4f} {time[p]:.4f} {p}\n" for p in time) + "EOD\n"
+    gnuplot(path, data + "set title 'all workloads, geometric means, relative to glibc'\nunset key\n"
+            "set xlabel 'peak resident memory'\nset ylabel 'CPU time'\n"
+            "set offsets graph 0.05, graph 0.2, graph 0.05, graph 0.05\n"
+            "plot $d using 1:2 with points pt 7 ps 0.8 lc rgb '#0072b2', "
+            "'' using 1:2:3 with labels left offset 1,0\n")
+
+
+def plot_verdicts(path, sections, extra):
+    """One bar per row: CPU time relative to the row's best peer."""
+    rows = []
+    for s in sections:
+        mine = "native" if s.title == "native API" else bars.MINE
+        for w in s.workloads:
+            found = bars.against_best(s, w, mine, extra)
+            if found:
+                rows.append((found[0], w if mine == bars.MINE else f"native {w}"))
+    data = "$d << EOD\n" + "".join(f"{w.replace(' ', ':')} {r:.4f}\n"
+                                   for r, w in sorted(rows)) + "EOD\n"
+    gnuplot(path, data + "set title 'poolalloc: CPU time relative to the best of "
+            f"{'all' if extra else 'Debian'} peers, row by row'\nunset key\nset xtics rotate by -70 "
+            "font ',8'\nset style fill solid 0.8\nset boxwidth 0.7\nset yrange [0:*]\n"
+            "set arrow from graph 0,first 1 to graph 1,first 1 nohead lc rgb '#d55e00' front\n"
+            "plot $d using 0:2:($2 > 1 ? 0xe69f00 : 0x009e73):xtic(1) with boxes lc rgb variable\n",
+            max(900, 14 * len(rows)))
+
+
 def write_all(folder, sections, curves):
     """Writes report.txt, samples.csv and the plots; returns the report's lines."""
     os.makedirs(folder, exist_ok=True)
@@ -190,6 +251,11 @@ def write_all(folder, sections, curves):
     for s, xlabel in curves:
         lines += text_table(s)
         plot_curve(os.path.join(folder, s.title.replace(" ", "-") + ".svg"), s, xlabel)
+    general = [s for s in sections if s.title in bars.GENERAL]
+    if general:
+        plot_all_means(os.path.join(folder, "all.svg"), general)
+        plot_verdicts(os.path.join(folder, "best-peer.svg"), sections,
+                      any(p[0] == "+" for s in sections for p in s.peers))
     lines += bars.table(sections)
     write_csv(os.path.join(folder, "samples.csv"), sections + [s for s, _ in curves])
     with open(os.path.join(folder, "report.txt"), "w", encoding="utf-8") as f:

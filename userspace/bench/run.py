@@ -33,6 +33,8 @@ def arguments():
     p.add_argument("--minutes", type=float, help="scale the time of each part; rounds that must "
                    "be are run all the same")
     p.add_argument("--scale", type=float, default=1.0, help="of the micro workloads' operations")
+    p.add_argument("--reuse", default="", help="run nothing: report on samples.csv files of "
+                   "earlier runs, separated by commas")
     p.add_argument("--out", default=os.path.join(runner.OUT, "results"), help="where to write")
     return p.parse_args()
 
@@ -152,6 +154,12 @@ def main():
         runner.die(f"--only knows {', '.join(sorted(parts))}")
     wanted = only or (parts - {"curves", "traces", "instructions"} if args.quick else parts)
     os.makedirs(args.out, exist_ok=True)
+    if args.reuse:
+        found = list(report.read_csv(args.reuse.split(",")))
+        curves = [(s, s.title.removeprefix("time against ")) for s in found if "against" in s.title]
+        sections = [s for s in found if "against" not in s.title]
+        print("\n".join(report.write_all(args.out, sections, curves)))
+        return
     seconds = QUICK if args.quick else FULL
     if args.minutes:
         factor = args.minutes * 60 / sum(seconds.values())
