@@ -148,8 +148,8 @@ static void case_churn(uint64_t *seed, unsigned int rounds)
 			record[at] = malloc(size);
 			memset(record[at], 2, size);
 		}
-		if (round == rounds / 3) {
-			look("after the first third");
+		if (round == rounds / 3 * 2) {
+			look("after two thirds");
 			first = resident;
 		}
 	}
@@ -165,7 +165,7 @@ static void case_edge(unsigned int count)
 	size_t sizes[] = { 500, 4000, 30000 }, n, kind, i;
 
 	for (kind = 0; kind < 3; kind++) {
-		size_t size = sizes[kind], burst = 300000 / size;
+		size_t size = sizes[kind], burst = 1500000 / size;
 
 		for (n = 0; n < 2000000 / size; n++)
 			held[n] = malloc(size);
