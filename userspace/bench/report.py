@@ -8,6 +8,7 @@ import subprocess
 
 import bars
 import stats
+import svg
 from runner import Rounds, Sample
 
 OURS = ("poolalloc", "poolalloc-seed", "poolalloc-shim")
@@ -223,15 +224,12 @@ def plot_verdicts(path, sections, extra):
         for w in s.workloads:
             found = bars.against_best(s, w, mine, extra)
             if found:
-                rows.append((found[0], w if mine == bars.MINE else f"native {w}"))
-    data = "$d << EOD\n" + "".join(f"{w.replace(' ', ':')} {r:.4f}\n"
-                                   for r, w in sorted(rows)) + "EOD\n"
-    gnuplot(path, data + "set title 'poolalloc: CPU time relative to the best of "
-            f"{'all' if extra else 'Debian'} peers, row by row'\nunset key\nset xtics rotate by -70 "
-            "font ',8'\nset style fill solid 0.8\nset boxwidth 0.7\nset yrange [0:*]\n"
-            "set arrow from graph 0,first 1 to graph 1,first 1 nohead lc rgb '#d55e00' front\n"
-            "plot $d using 0:2:($2 > 1 ? 0xe69f00 : 0x009e73):xtic(1) with boxes lc rgb variable\n",
-            max(900, 14 * len(rows)))
+                verdict = s.verdict(w, mine, extra)
+                colour = (svg.TIED if "tie" in verdict else svg.BEHIND if "behind" in verdict
+                          else svg.AHEAD)
+                rows.append((w if mine == bars.MINE else f"native {w}", found[0], colour, found[1]))
+    svg.bars(path, "poolalloc: CPU time relative to the best of "
+             f"{'all' if extra else 'Debian'} peers (grey: a tie)", sorted(rows, key=lambda r: r[1]))
 
 
 def write_all(folder, sections, curves):
