@@ -123,41 +123,51 @@ def python(by_title):
                           section.mean(mine, field), f"{len(section.common())} programs")
 
 
+def extra_peers(sections):
+    return any(len(s.rivals()) > len(s.rivals(False)) for s in sections)
+
+
+def every(sections):
+    by_title = {s.title: s for s in sections}
+    return [*general(by_title, extra_peers(sections)), *particular(by_title), *linked(by_title),
+            *python(by_title)]
+
+
+def met(bar):
+    return bar.value >= bar.target if bar.least else bar.value <= bar.target
+
+
 def line(bar):
     if bar.value is None:
-        met, value = "-", "-"
+        verdict, value = "-", "-"
     else:
-        reached = bar.value >= bar.target if bar.least else bar.value <= bar.target
-        met, value = "yes" if reached else "NO", f"{bar.value:.2f}"
+        verdict, value = "yes" if met(bar) else "NO", f"{bar.value:.2f}"
     sign = ">=" if bar.least else "<="
-    return f"{bar.name[:74]:74}  {sign} {bar.target:.2f}  {value:>6}  {met:3}  {bar.detail}"
+    return f"{bar.name[:74]:74}  {sign} {bar.target:.2f}  {value:>6}  {verdict:3}  {bar.detail}"
 
 
-def losing(sections, extra):
-    """Rows in which ours is behind the best peer, the worst first."""
+def losing_rows(sections, extra):
+    """(section, row, ratio, best peer) where ours is behind the best peer, the worst first."""
     rows = []
     for s in sections:
         mine = "native" if s.title == "native API" else MINE
         for w in s.workloads:
             if "behind" in s.verdict(w, mine, extra):
-                rows.append((*against_best(s, w, mine, extra), s.title, w))
-    for ratio, best, title, w in sorted(rows, reverse=True):
-        yield f"{title:12} {w:28} {ratio:6.2f} x {best}"
-    if not rows:
-        yield "none"
+                rows.append((s, w, *against_best(s, w, mine, extra)))
+    return sorted(rows, key=lambda r: -r[2])
 
 
 def table(sections):
     """The lines of the report's end."""
-    by_title = {s.title: s for s in sections}
-    has_extra = any(len(s.rivals()) > len(s.rivals(False)) for s in sections)
-    bars = [*general(by_title, has_extra), *particular(by_title), *linked(by_title),
-            *python(by_title)]
     yield "bars: what is aimed at, and what this run reached (ratios, medians within rounds)"
-    yield from map(line, bars)
+    yield from map(line, every(sections))
     yield ""
-    for extra in (False, True) if has_extra else (False,):
+    for extra in (False, True) if extra_peers(sections) else (False,):
         yield ("rows in which poolalloc is behind the best of " +
                ("all peers" if extra else "Debian's peers"))
-        yield from losing(sections, extra)
+        rows = losing_rows(sections, extra)
+        for s, w, ratio, best in rows:
+            yield f"{s.title:12} {w:28} {ratio:6.2f} x {best}"
+        if not rows:
+            yield "none"
         yield ""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import bars
+import markdown
 import stats
 import svg
 from runner import Rounds, Sample
@@ -253,9 +254,10 @@ def write_all(folder, sections, curves):
     if general:
         plot_all_means(os.path.join(folder, "all.svg"), general)
         plot_verdicts(os.path.join(folder, "best-peer.svg"), sections,
-                      any(p[0] == "+" for s in sections for p in s.peers))
+                      bars.extra_peers(sections))
     lines += bars.table(sections)
     write_csv(os.path.join(folder, "samples.csv"), sections + [s for s, _ in curves])
-    with open(os.path.join(folder, "report.txt"), "w", encoding="utf-8") as f:
-        f.write("\n".join(lines) + "\n")
+    for name, text in (("report.txt", lines), ("summary.md", markdown.text(sections))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write("\n".join(text) + "\n")
     return lines
