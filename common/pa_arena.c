@@ -72,6 +72,23 @@ static u64 pa_run_starts(u64 mask, unsigned int npools)
 	return mask;
 }
 
+static struct pa_arena *pa_find_run_emptiest(struct pa_node *node, unsigned int npools)
+{
+	u64 lists = node->nonempty >> npools << npools;
+	unsigned int budget = PA_RUN_SCAN;
+	struct pa_arena *arena;
+
+	while (lists && budget) {
+		unsigned int top = 63 - (unsigned int)__builtin_clzll(lists);
+
+		for (arena = node->bucket[top]; arena && budget; arena = arena->next, budget--)
+			if (pa_run_starts((u64)atomic64_read(&arena->free), npools))
+				return arena;
+		lists &= ~(1ULL << top);
+	}
+	return NULL;
+}
+
 static struct pa_arena *pa_find_run(struct pa_node *node, unsigned int npools)
 {
 	u64 lists = node->nonempty >> npools << npools;
@@ -84,6 +101,9 @@ static struct pa_arena *pa_find_run(struct pa_node *node, unsigned int npools)
 			if (pa_run_starts((u64)atomic64_read(&arena->free), npools))
 				return arena;
 	}
+	/* None among the fullest: the emptiest most likely have one. */
+	if (!node->bucket[PA_ARENA_POOLS] && !budget)
+		return pa_find_run_emptiest(node, npools);
 	return node->bucket[PA_ARENA_POOLS];
 }
 
