@@ -4,6 +4,7 @@
  * run is a process of its own that does the same work: every function fails with NULL and ENOMEM or
  * works, nothing leaks, the identity holds.
  * test-kselftest: yes
+ * test-variants: seed modern asan-seed
  */
 #include <errno.h>
 #include <sys/wait.h>
