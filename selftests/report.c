@@ -2,6 +2,8 @@
 /*
  * The text of poolalloc_stats_write(): every line parsed and compared with poolalloc_stats().
  * test-kselftest: yes
+ * test-variants: seed modern clang-seed asan-seed asan-modern valgrind-seed
+ * (not TSan: it does not see what liburcu orders)
  */
 #include <errno.h>
 #include <urcu-bp.h>
