@@ -5,12 +5,16 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 
 from runner import HERE, OUT
 
 DATA = os.path.join(OUT, "data")
 SCRIPTS = os.path.join(HERE, "programs")
 WORDS = 3000
+
+# The interpreter itself: a python3 in the PATH may be a script that starts it.
+PYTHON = os.path.realpath(sys.executable)
 
 
 def path(name):
@@ -119,7 +123,7 @@ def traces():
         print("bench: poolalloc-trace is not built: no traces are replayed")
         return
     script = os.path.join(HERE, "python", "json_loads.py")
-    recorded = list(programs()) + [("python3", ["env", "PYTHONMALLOC=malloc", "python3", "-B",
+    recorded = list(programs()) + [("python3", ["env", "PYTHONMALLOC=malloc", PYTHON, "-B",
                                                 script])]
     for name, command in recorded:
         trace = path(name + ".trace")
@@ -138,4 +142,4 @@ def cpython():
     folder = os.path.join(HERE, "python")
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
-            yield "py-" + name[:-3], ["python3", "-B", os.path.join(folder, name)]
+            yield "py-" + name[:-3], [PYTHON, "-B", os.path.join(folder, name)]
