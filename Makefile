@@ -22,7 +22,7 @@ LIB := selftests/lib
 SHARED_ARGS := $(if $(GEOMETRY),GEOMETRY=$(GEOMETRY)) CC='$(CC)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' V=$(V)
 
 .DEFAULT_GOAL := all
-.PHONY: all userspace module check check-programs check-matrix torture demo bench bench-quick \
+.PHONY: all userspace module check check-programs check-matrix check-debug-kernel bench-kernel torture demo bench bench-quick \
 	install uninstall clean distclean help
 
 all: $(if $(wildcard userspace/Makefile),userspace) ## the library, its tools, and ./poolalloc.ko when there are kernel headers
@@ -64,6 +64,16 @@ torture: ## threads, signals, forks and exits at random for an hour; SECONDS=N, 
 check-matrix: ## the kernel tests on every kernel, as a table. KERNELS='6.1 6.1-rt' picks
 	$(Q)$(LIB)/deps.sh kernel
 	$(Q)selftests/matrix.sh $(KERNELS)
+
+check-debug-kernel: ## the kernel tests on kernels with KASAN, lockdep and KCSAN, which are built first
+	$(Q)$(LIB)/deps.sh debug-kernel
+	$(Q)$(LIB)/debug_kernel.sh kasan
+	$(Q)$(LIB)/debug_kernel.sh kcsan
+	$(Q)selftests/matrix.sh 6.1-kasan 6.1-kcsan
+
+bench-kernel: ## instructions of kmalloc, kmem_cache and poolalloc. KERNELS='6.1' picks
+	$(Q)$(LIB)/deps.sh kernel
+	$(Q)selftests/bench_kernel.sh $(KERNELS)
 
 demo: ## a real program's allocations, replayed in a kernel and in userspace; both must agree
 	$(Q)$(LIB)/deps.sh demo

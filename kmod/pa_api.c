@@ -15,6 +15,15 @@ static_assert(POOLALLOC_MAX_SIZE == PA_MEDIUM_MAX);
 /* What no block can give: see poolalloc_alloc(). */
 #define PA_GFP_REFUSED	(__GFP_NOFAIL | __GFP_DMA | __GFP_DMA32)
 
+/* Bits of gfp for which a block is wiped; all of them with init_on_alloc. */
+static gfp_t pa_zeroing __read_mostly = __GFP_ZERO;
+
+void pa_api_init(void)
+{
+	if (want_init_on_alloc(0))
+		pa_zeroing = ~(__force gfp_t)0;
+}
+
 /* All of the block: its user may use what poolalloc_size() says. */
 static noinline void *pa_zero(void *p, unsigned int cls)
 {
@@ -72,26 +81,24 @@ static noinline void *pa_alloc_medium(size_t size, gfp_t gfp)
  */
 void *poolalloc_alloc(size_t size, gfp_t gfp)
 {
-	struct pa_bins *bins;
-	unsigned int cls;
-	void **bin, *p;
+	unsigned long cls;
+	void *p;
 
-	/* All calls but the last are tail calls: nothing is saved on the stack. */
+	/* All calls are tail calls: nothing is saved on the stack. */
 	if (unlikely(size > PA_SMALL_MAX))
 		return pa_alloc_medium(size, gfp);
 	/* 0 is the class of no bytes, whose bin is empty. */
 	cls = (size + PA_SMALL_STEP - 1) / PA_SMALL_STEP;
-	if (unlikely(!pa_slot_try_enter(&bins)))
+	if (unlikely(!pa_cpu_try_enter()))
 		return pa_alloc_again(cls, gfp);
-	bin = &bins->bin[cls];
-	p = *bin;
+	p = raw_cpu_read(pa_cpu.bin[cls]);
 	if (unlikely(!p)) {
-		pa_slot_leave(bins);
+		pa_cpu_leave();
 		return pa_alloc_again(cls, gfp);
 	}
-	PA_WRITE_OWN(*bin, pa_load_link(p));
-	pa_slot_leave(bins);
-	if (want_init_on_alloc(gfp))
+	raw_cpu_write(pa_cpu.bin[cls], pa_load_link(p));
+	pa_cpu_leave();
+	if (unlikely(gfp & pa_zeroing))
 		return pa_zero(p, cls);
 	return p;
 }
@@ -138,27 +145,28 @@ static noinline void pa_free_carefully(void *p)
 	pa_free_slow(p);
 }
 
-static noinline void pa_free_twice(struct pa_bins *bins, void *p)
+static noinline void pa_free_twice(void *p)
 {
-	pa_slot_leave(bins);
+	pa_cpu_leave();
 	pa_corrupt("block was freed twice", p);
 }
 
 /* To its pool, since the bin holds enough. */
-static noinline void pa_free_to_pool(struct pa_bins *bins, struct pa_pool *pool, void *p)
+static noinline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool, void *p)
 {
+	slot->room[pool->cls] = 0;
 	if (unlikely(pool->free == p)) {
-		pa_free_twice(bins, p);
+		pa_free_twice(p);
 		return;
 	}
 	if (unlikely(pa_pool_push(pool, p)))
-		pa_slot_free_event(bins->slot, pool);
-	pa_slot_leave(bins);
+		pa_slot_free_event(slot, pool);
+	pa_cpu_leave();
 }
 
-static noinline void pa_free_others(struct pa_bins *bins, void *p)
+static noinline void pa_free_others(void *p)
 {
-	pa_slot_leave(bins);
+	pa_cpu_leave();
 	pa_free_slow(p);
 }
 
@@ -173,33 +181,36 @@ static noinline void pa_free_others(struct pa_bins *bins, void *p)
 void poolalloc_free(const void *ptr)
 {
 	void *p = (void *)ptr;
-	struct pa_bins *bins;
+	struct pa_slot *slot;
 	struct pa_pool *pool;
-	unsigned int cls;
-	void **bin;
+	unsigned long cls;
+	void *first;
 
 	/* All calls are tail calls, as in poolalloc_alloc(). */
 	if (unlikely(!p))
 		return;
 	if (static_branch_unlikely(&pa_careful))
 		return pa_free_carefully(p);
-	if (unlikely(!pa_slot_try_enter(&bins)))
+	if (unlikely(!pa_cpu_try_enter()))
 		return pa_free_slow(p);
 	pool = pa_desc_of(p);
-	if (unlikely(!pa_owned_by(&pool->owner, bins->slot)))
-		return pa_free_others(bins, p);
+	slot = raw_cpu_read(pa_cpu.slot);
+	if (unlikely(!pa_owned_by(&pool->owner, slot)))
+		return pa_free_others(p);
 	cls = pool->cls;
-	bin = &bins->bin[cls];
-	if (!bins->slot->room[cls])
-		return pa_free_to_pool(bins, pool, p);
+	slot->room[cls]--;
+	if (unlikely((s8)slot->room[cls] < 0))
+		return pa_free_to_pool(slot, pool, p);
 	/*
 	 * The most frequent mistake, which would give the block to everybody
 	 * who allocates, is seen by one comparison.
 	 */
-	if (unlikely(*bin == p))
-		return pa_free_twice(bins, p);
-	pa_bin_keep(bins->slot, cls, bin, p);
-	pa_slot_leave(bins);
+	first = raw_cpu_read(pa_cpu.bin[cls]);
+	if (unlikely(first == p))
+		return pa_free_twice(p);
+	pa_store_link(p, first);
+	raw_cpu_write(pa_cpu.bin[cls], p);
+	pa_cpu_leave();
 }
 EXPORT_SYMBOL_GPL(poolalloc_free);
 

@@ -45,34 +45,33 @@ DECLARE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
  * Context: any but NMI. An interrupt between the test of @busy and its store
  * is harmless: it leaves the slot before it returns.
  */
-static __always_inline bool pa_slot_try_enter(struct pa_bins **bins)
+static __always_inline bool pa_cpu_try_enter(void)
 {
-	struct pa_cpu *cpu;
-
 	preempt_disable();
 	if (unlikely(raw_cpu_read(pa_cpu.busy))) {
 		preempt_enable();
 		return false;
 	}
-	cpu = this_cpu_ptr(&pa_cpu);
-	WRITE_ONCE(cpu->busy, 1);
+	raw_cpu_write(pa_cpu.busy, 1);
 	barrier();
-	*bins = (struct pa_bins *)cpu;
 	return true;
+}
+
+static __always_inline void pa_cpu_leave(void)
+{
+	barrier();
+	raw_cpu_write(pa_cpu.busy, 0);
+	preempt_enable();
 }
 
 static __always_inline struct pa_bins *pa_slot_enter(void)
 {
-	struct pa_bins *bins;
-
-	return pa_slot_try_enter(&bins) ? bins : NULL;
+	return pa_cpu_try_enter() ? (struct pa_bins *)raw_cpu_ptr(&pa_cpu) : NULL;
 }
 
 static __always_inline void pa_slot_leave(struct pa_bins *bins)
 {
-	barrier();
-	WRITE_ONCE(((struct pa_cpu *)bins)->busy, 0);
-	preempt_enable();
+	pa_cpu_leave();
 }
 
 /**

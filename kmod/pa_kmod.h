@@ -33,6 +33,9 @@ size_t pa_trim_all(void);
 int pa_pressure_init(void);
 void pa_pressure_exit(void);
 
+/* pa_api.c */
+void pa_api_init(void);
+
 /* pa_cpu.c: nodes, the slots of CPUs, hotplug. */
 int pa_cpus_init(void);
 void pa_cpus_exit(void);

@@ -46,6 +46,7 @@ static int __init pa_init(void)
 		return ret;
 	pa_class_init();
 	pa_careful_init();
+	pa_api_init();
 	ret = pa_cpus_init();
 	if (ret)
 		goto no_cpus;

@@ -189,6 +189,11 @@ struct pa_pool;
 bool pa_list_sound(const struct pa_pool *pool, const void *list, unsigned int n);
 const char *pa_slot_name(const struct pa_slot *slot);
 
+/* An arena is one allocation: no part of it can go. */
+static inline void pa_pages_release(void *p, size_t size)
+{
+}
+
 /* Between two arenas of a walk; walks run in task context only. */
 static inline void pa_breathe(void)
 {
