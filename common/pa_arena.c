@@ -115,11 +115,10 @@ static void pa_desc_init(struct pa_arena *arena, unsigned int index,
 
 	for (i = 1; i < npools; i++) {
 		WRITE_ONCE(pool[i].npools, 0);
-		pool[i].back = (u8)i;
+		WRITE_ONCE(pool[i].back, (u8)i);
 	}
 	WRITE_ONCE(pool->npools, (u8)npools);
-	pool->back = 0;
-	pool->serial++;
+	WRITE_ONCE(pool->back, 0);
 }
 
 /**
@@ -247,7 +246,8 @@ void pa_arenas_put(struct pa_pool *pool)
 		WRITE_ONCE(pool[i].state, PA_POOL_FREE);
 		WRITE_ONCE(pool[i].npools, 0);
 		WRITE_ONCE(pool[i].carved, 0);
-		pool[i].back = 0;
+		WRITE_ONCE(pool[i].holes, 0);
+		WRITE_ONCE(pool[i].back, 0);
 	}
 
 	pa_lock(&node->lock);
@@ -447,6 +447,31 @@ struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena)
 	while (next && !pa_arena_pin(next))
 		next = rcu_dereference(next->all_next);
 	rcu_read_unlock();
+	if (arena)
+		pa_arena_unpin(arena);
+	return next;
+}
+
+/**
+ * pa_arenas_step() - pa_arenas_next() with the node lock in the place of RCU
+ * @node: the node
+ * @arena: what the last call returned; NULL to start
+ *
+ * For what runs inside alloc or free: a thread's first read-side section may
+ * have to register it, which allocates and locks.
+ *
+ * Context: any; takes the node lock.
+ * Return: the next arena, pinned, or NULL at the end. @arena is unpinned.
+ */
+struct pa_arena *pa_arenas_step(struct pa_node *node, struct pa_arena *arena)
+{
+	struct pa_arena *next;
+
+	pa_lock(&node->lock);
+	next = rcu_dereference_protected(arena ? arena->all_next : node->all, true);
+	while (next && !pa_arena_pin(next))
+		next = rcu_dereference_protected(next->all_next, true);
+	pa_unlock(&node->lock);
 	if (arena)
 		pa_arena_unpin(arena);
 	return next;

@@ -91,7 +91,8 @@ enum pa_pool_state {
  * @capacity: blocks that fit
  * @npools: pools of the run, 0 in further descriptors of a span
  * @back: how many descriptors the first one of the span lies before this
- * @serial: counts how often the descriptor was taken
+ * @seen: what @left was at the last look for idle memory. Owner.
+ * @holes: pages that were given back, see pa_hole.h. Owner.
  */
 struct pa_pool {
 	struct pa_slot *owner;
@@ -107,7 +108,8 @@ struct pa_pool {
 	u16 capacity;
 	u8 npools;
 	u8 back;
-	u32 serial;
+	u16 seen;
+	u8 holes;
 };
 
 static_assert(sizeof(struct pa_arena) == PA_DESC_SIZE, "one line per arena");
@@ -134,7 +136,7 @@ static __always_inline struct pa_pool *pa_desc_of(const void *p)
 /* The first descriptor of the span that descriptor @d belongs to. */
 static __always_inline struct pa_pool *pa_pool_head(struct pa_pool *d)
 {
-	return d - d->back;
+	return d - READ_ONCE(d->back);
 }
 
 static __always_inline unsigned int pa_pool_index(const struct pa_pool *pool)
@@ -178,13 +180,14 @@ static inline u32 pa_pool_out(const struct pa_pool *pool, unsigned int state)
 static inline bool pa_pool_holds(const struct pa_pool *pool, const void *p)
 {
 	size_t off = (size_t)((const char *)p - pa_pool_base(pool));
+	unsigned int cls = READ_ONCE(pool->cls);
 	u32 index;
 
-	if (off >= pool->npools * PA_POOL_SIZE)
+	if (off >= READ_ONCE(pool->npools) * PA_POOL_SIZE)
 		return false;
-	index = pa_class_index(pool->cls, off);
+	index = pa_class_index(cls, off);
 	return index < READ_ONCE(pool->carved) &&
-	       index * pa_class_size(pool->cls) == off;
+	       index * pa_class_size(cls) == off;
 }
 
 u64 pa_arena_hold(struct pa_arena *arena, u64 want);
@@ -194,6 +197,7 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);
 struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena);
+struct pa_arena *pa_arenas_step(struct pa_node *node, struct pa_arena *arena);
 void pa_arena_unpin(struct pa_arena *arena);
 void pa_node_reset_peaks(struct pa_node *node);
 

@@ -3,6 +3,7 @@
  * The slow paths of a slot. See common/README.md for the pool states and for
  * the ordering rules R1..R6 that the comments name.
  */
+#include "pa_hole.h"
 #include "pa_node.h"
 
 struct pa_slot pa_slot_none = { .dead = 1 };
@@ -30,10 +31,16 @@ static void pa_list_del(struct pa_pool **head, struct pa_pool *pool)
 		pool->next->prev = pool->prev;
 }
 
+/* Carved blocks that are somewhere: out, or on the pool's list. */
+static u32 pa_pool_whole(const struct pa_pool *pool)
+{
+	return pool->carved - pa_hole_blocks(pool, pool->holes);
+}
+
 /* True if the pool can give a block without waiting for a free. */
 static bool pa_pool_has_room(const struct pa_pool *pool)
 {
-	return pool->free || pool->carved < pool->capacity;
+	return pool->free || pool->carved < pool->capacity || pool->holes;
 }
 
 static void pa_pool_set_full(struct pa_slot *slot, struct pa_pool *pool)
@@ -72,7 +79,7 @@ static void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 static void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 {
 	slot->pools -= pool->npools;
-	if (unlikely(!pa_list_sound(pool, pool->free, pool->carved))) {
+	if (unlikely(!pa_list_sound(pool, pool->free, pa_pool_whole(pool)))) {
 		pa_pool_damaged(pool);
 		WRITE_ONCE(pool->state, PA_POOL_LOOSE);
 		WRITE_ONCE(pool->owner, NULL);
@@ -379,7 +386,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	if (!pool)
 		return NULL;
 	pool->left = 0;
-	pool->cls = (u8)cls;
+	WRITE_ONCE(pool->cls, (u8)cls);
 	WRITE_ONCE(pool->capacity, pa_class[cls].capacity);
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
@@ -417,22 +424,22 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 /*
  * Takes a pool's whole free list, or cuts new blocks. All blocks carved so
  * far are out afterwards.
- * Return: a list, or NULL if the pool's list was damaged: it is dropped, its
- * blocks stay out for ever.
+ * Return: a list, or NULL: a hole brought nothing yet, or the pool's list was
+ * damaged: it is dropped, its blocks stay out for ever.
  */
 static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 {
 	void *list = pool->free;
 
 	if (!list)
-		return pa_pool_carve(slot, pool);
+		return pool->holes ? pa_hole_fill(pool) : pa_pool_carve(slot, pool);
 	if (unlikely(!pa_pool_holds(pool, list) ||
-		     !pa_list_sound(pool, list, pool->carved - pool->left))) {
+		     !pa_list_sound(pool, list, pa_pool_whole(pool) - pool->left))) {
 		pa_pool_damaged(pool);
 		return NULL;
 	}
 	WRITE_ONCE(pool->free, NULL);
-	WRITE_ONCE(pool->left, pool->carved);
+	WRITE_ONCE(pool->left, pa_pool_whole(pool));
 	return list;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include "pa_hole.h"
 #include "pa_stats.h"
 
 /* More blocks than any bin can hold. */
@@ -59,7 +60,9 @@ static __pa_racy void pa_count_pool(struct pa_pool *pool, unsigned int state,
 	u32 carved = READ_ONCE(pool->carved);
 	u32 out = pa_pool_out(pool, state);
 	u32 pending = pa_remote_count(READ_ONCE(pool->remote));
+	u32 holes = pa_hole_blocks(pool, READ_ONCE(pool->holes));
 
+	carved -= holes < carved ? holes : carved;
 	if (out > carved)
 		out = carved;
 	if (pending > out)
@@ -289,6 +292,7 @@ static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
 	size_t size = pa_class_size(pool->cls);
 	u64 word = READ_ONCE(pool->remote);
 	u32 i, carved = READ_ONCE(pool->carved);
+	unsigned int holes = READ_ONCE(pool->holes);
 	int ret;
 
 	pa_mark_list(pool, READ_ONCE(pool->free), pool->capacity, bitmap);
@@ -299,7 +303,7 @@ static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
 			     pa_remote_count(word), bitmap);
 
 	for (i = 0; i < carved; i++) {
-		if (bitmap[i / 64] >> (i % 64) & 1)
+		if (bitmap[i / 64] >> (i % 64) & 1 || pa_in_hole(pool, i, holes))
 			continue;
 		ret = visitor(ctx, pa_pool_base(pool) + i * size, size);
 		if (ret)

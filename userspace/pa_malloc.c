@@ -14,8 +14,8 @@
 
 #define PA_API __attribute__((visibility("default")))
 
-/* The class of 9..512 bytes, aligned to 16. */
-static __always_inline size_t pa_malloc_class(size_t size)
+/* Where the bin for 9..512 bytes is, aligned to 16. */
+static __always_inline size_t pa_malloc_bin(size_t size)
 {
 	return (size + 15) & ~(size_t)15;
 }
@@ -34,7 +34,7 @@ PA_API void *malloc(size_t size)
 {
 	/* One compare for both ends: 0..8 wraps around. */
 	if (likely(size - 9 < PA_SMALL_MAX - 8)) {
-		void *p = pa_user_pop(pa_malloc_class(size));
+		void *p = pa_user_pop(pa_malloc_bin(size));
 
 		if (likely(p))
 			return p;
@@ -61,7 +61,7 @@ PA_API void *calloc(size_t n, size_t size)
 		return NULL;
 	}
 	if (likely(bytes - 9 < PA_SMALL_MAX - 8)) {
-		void *p = pa_user_pop(pa_malloc_class(bytes));
+		void *p = pa_user_pop(pa_malloc_bin(bytes));
 
 		if (likely(p))
 			return memset(p, 0, bytes);

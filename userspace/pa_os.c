@@ -15,6 +15,7 @@
  */
 #define _GNU_SOURCE
 #include "pa_os.h"
+#include "pa_hole.h"
 #include "pa_large.h"
 #include "pa_options.h"
 
@@ -27,7 +28,7 @@
 #define PA_CHUNK_MAX	(64UL << 20)
 
 /* Arenas that one call looks at, or gives back, at most. */
-#define PA_PURGE_STEP	16
+#define PA_PURGE_STEP	8
 
 /* Heaps below this size are not worth huge pages; they would inflate them. */
 #define PA_THP_HEAP	(32UL << 20)
@@ -157,7 +158,8 @@ void *pa_os_reserve(size_t size, size_t align)
 	return p + front;
 }
 
-static void pa_release_pages(void *p, size_t size)
+/* Contract: the memory stays, what is in it goes. */
+void pa_pages_release(void *p, size_t size)
 {
 	int saved = errno;
 
@@ -324,7 +326,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
  */
 void pa_arena_unmap(struct pa_arena *arena)
 {
-	pa_release_pages((char *)arena + PA_DESC_BYTES, PA_ARENA_SIZE - PA_DESC_BYTES);
+	pa_pages_release((char *)arena + PA_DESC_BYTES, PA_ARENA_SIZE - PA_DESC_BYTES);
 	pa_os_uncharge(PA_ARENA_SIZE);
 	pa_os_lock();
 	pa_os.heap -= PA_ARENA_SIZE;
@@ -344,7 +346,7 @@ static size_t pa_purge_held(struct pa_arena *arena, u64 held)
 		u64 rest = ~(held >> first);
 		unsigned int n = rest ? (unsigned int)__builtin_ctzll(rest) : 64 - first;
 
-		pa_release_pages((char *)arena + first * PA_POOL_SIZE, n * PA_POOL_SIZE);
+		pa_pages_release((char *)arena + first * PA_POOL_SIZE, n * PA_POOL_SIZE);
 		bytes += n * PA_POOL_SIZE;
 		held &= n + first < 64 ? ~0ULL << (n + first) : 0;
 	}
@@ -369,6 +371,22 @@ static size_t pa_purge_arena(struct pa_arena *arena, u64 which)
 	return bytes;
 }
 
+/* Pages inside the calling thread's own pools. */
+static size_t pa_punch_own(struct pa_arena *arena, bool now)
+{
+	struct pa_bins *bins;
+	size_t bytes;
+
+	if (pa_page_size != PA_PAGE)
+		return 0;
+	bins = pa_slot_enter();
+	if (!bins)
+		return 0;
+	bytes = pa_hole_punch(bins->slot, arena, now);
+	pa_slot_leave(bins);
+	return bytes;
+}
+
 /*
  * A part of a look at the used arenas: pools that were free and dirty at the
  * last look, a delay ago, and still are, lose their pages. The arena where it
@@ -380,7 +398,7 @@ static bool pa_purge_aged(void)
 	unsigned int n;
 
 	for (n = 0; n < PA_PURGE_STEP; n++) {
-		struct pa_arena *arena = pa_arenas_next(pa_nodes[0], pa_os.cursor);
+		struct pa_arena *arena = pa_arenas_step(pa_nodes[0], pa_os.cursor);
 		u64 dirty, aged;
 
 		pa_os.cursor = arena;
@@ -390,6 +408,7 @@ static bool pa_purge_aged(void)
 		aged = dirty & (u64)atomic64_read(&arena->aged);
 		if (aged)
 			pa_purge_arena(arena, aged);
+		pa_punch_own(arena, false);
 		atomic64_set(&arena->aged, (s64)(dirty & ~aged));
 	}
 	return false;
@@ -455,7 +474,7 @@ static size_t pa_wipe_retired(void)
 	synchronize_rcu();
 	while ((arena = list)) {
 		list = arena->next;
-		pa_release_pages(arena, PA_ARENA_SIZE);
+		pa_pages_release(arena, PA_ARENA_SIZE);
 		pa_os_lock();
 		pa_chunk_wipe(arena);
 		pa_os_unlock();
@@ -475,8 +494,10 @@ size_t pa_os_trim(void)
 	struct pa_arena *arena = NULL;
 	size_t bytes = 0;
 
-	while (pa_can_purge() && (arena = pa_arenas_next(pa_nodes[0], arena)))
+	while (pa_can_purge() && (arena = pa_arenas_step(pa_nodes[0], arena))) {
 		bytes += pa_purge_arena(arena, (u64)atomic64_read(&arena->dirty));
+		bytes += pa_punch_own(arena, true);
+	}
 	bytes += pa_large_purge(0, 0);
 	return bytes + pa_wipe_retired();
 }
