@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
 # Instructions per malloc+free, and cache misses per operation, counted by
-# valgrind: icount.sh [so ...]. A path, or glibc, or floor. What the loop itself
+# valgrind: icount.sh [so ...]. A path, or name=path, or glibc, floor, native (the
+# library linked, its own interface). What the loop itself
 # costs is taken off by running it once more without allocator calls; what the
 # process costs, by running it at two lengths.
 set -e
@@ -13,6 +14,7 @@ command -v valgrind >/dev/null || {
 	echo "icount.sh: valgrind is missing: apt-get install valgrind" >&2
 	exit 1
 }
+tool=pabench
 short=50000 long=250000
 step_short=200 step_long=600
 tmp=$(mktemp -d)
@@ -23,7 +25,7 @@ count() {
 	so=$1
 	shift
 	env LD_PRELOAD="$so" valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-		"$out/pabench" "$@" 2>"$tmp/log" >/dev/null || { echo -; return; }
+		"$out/$tool" "$@" 2>"$tmp/log" >/dev/null || { echo -; return; }
 	sed -n 's/.*Collected : //p' "$tmp/log"
 }
 
@@ -31,7 +33,7 @@ count() {
 stepped() {
 	so=$1
 	shift
-	PRELOAD="$so" "$out/steps" "$tmp/steps" "$out/pabench" "$@" >/dev/null 2>&1 &&
+	PRELOAD="$so" "$out/steps" "$tmp/steps" "$out/$tool" "$@" >/dev/null 2>&1 &&
 		cat "$tmp/steps" || echo -
 }
 
@@ -41,7 +43,7 @@ misses() {
 	shift
 	env LD_PRELOAD="$so" valgrind --tool=cachegrind --cache-sim=yes --cachegrind-out-file=/dev/null \
 		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
-		"$out/pabench" "$@" 2>"$tmp/log" >/dev/null || { echo - -; return; }
+		"$out/$tool" "$@" 2>"$tmp/log" >/dev/null || { echo - -; return; }
 	awk '/D1  misses/ {gsub(",", ""); d = $4} /LLd misses/ {gsub(",", ""); l = $4}
 		END {print d, l}' "$tmp/log"
 }
@@ -65,7 +67,7 @@ per_op() {
 }
 
 row() {
-	name=$(basename "$1" | sed 's/^lib//; s/\.so.*//')
+	name=$1
 	pair=$(per_op "$2" 1 pair size=64)
 	rand=$(per_op "$2" 1 random min=64 max=64 live=1000)
 	m1=$(misses "$2" random live=20000 ops=$short)
@@ -83,11 +85,15 @@ echo "                             instructions per op    misses per op, 20 000 
 echo "allocator                        pair   random         D1   L2 1M"
 [ $# -gt 0 ] || set -- glibc floor
 for so in "$@"; do
+	tool=pabench
+	name=${so%%=*} path=${so#*=}
 	case $so in
-	glibc) row glibc "" ;;
-	floor) row floor "$out/floor.so" ;;
-	*)
-		[ -f "$so" ] || { echo "icount.sh: $so: no such file" >&2; exit 1; }
-		row "$so" "$(readlink -f "$so")" ;;
+	*=*) ;;
+	glibc) path= ;;
+	floor) path=$out/floor.so ;;
+	native) path='' tool=pabench-native ;;
+	*) name=$(basename "$so" | sed 's/^lib//; s/\.so.*//') ;;
 	esac
+	[ -z "$path" ] || [ -f "$path" ] || { echo "icount.sh: $path: no such file" >&2; exit 1; }
+	row "$name" "${path:+$(readlink -f "$path")}"
 done

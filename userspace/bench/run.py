@@ -123,7 +123,9 @@ def run_native(allocators, quick, seconds, least, scale):
 
 def count_instructions(allocators, out):
     """Runs icount.sh over everything and keeps its table."""
-    names = [p.so or "glibc" for p in allocators]
+    names = [f"{p.name}={p.so}" if p.so else p.name for p in allocators]
+    if os.path.exists(os.path.join(runner.OUT, "pabench-native")):
+        names.append("native")
     done = subprocess.run([os.path.join(runner.HERE, "icount.sh")] + names, capture_output=True,
                           text=True, check=False, env=dict(os.environ, BENCH_OUT=runner.OUT))
     with open(os.path.join(out, "instructions.txt"), "w", encoding="utf-8") as f:
