@@ -12,20 +12,21 @@ trap 'rm -rf "$work"' EXIT
 
 # Functions and variables of the contract that are not inline, by world.
 contract_both="pa_arena_map pa_arena_unmap pa_corrupt pa_slot_name pa_fallback_enter pa_fallback_leave"
-contract_user="pa_idle pa_alloc_last_resort pa_bins_lock pa_bins_unlock pa_thread pa_thread_start"
-contract_kernel="pa_cpu"
+contract_user="pa_peek pa_idle pa_alloc_last_resort pa_bins_lock pa_bins_unlock pa_thread pa_thread_start"
+contract_kernel="pa_cpu pa_arena_pools pa_list_sound"
 
 # What the inline part of the contract, and the compiler, make of it. Patterns.
 # User: locks, RCU's read side, the compiler's own memset.
 world_user="pthread_mutex_* urcu_bp_read_* rcu_*_sym memset memcpy __popcountdi2 _GLOBAL_OFFSET_TABLE_
 	__stack_chk_fail"
 # Kernel: ftrace, return and jump thunks, the stack protector; then preemption, per-CPU addresses,
-# RCU's read side, raw spinlocks, cond_resched(), bit counting, the trace events and their keys.
+# RCU's read side, raw spinlocks, cond_resched(), bit counting, checks of addresses, the trace events and their keys.
 world_kernel="__fentry__ __x86_return_thunk __x86_indirect_thunk_* __stack_chk_fail __stack_chk_guard
 	__ref_stack_chk_guard __SCT__preempt_schedule* __SCT__cond_resched __cond_resched preempt_schedule*
 	__preempt_count this_cpu_off pcpu_hot numa_node _numa_mem_ cpu_number __rcu_read_lock
 	__rcu_read_unlock _raw_spin_* memset memcpy __memset __memcpy fortify_panic __fortify_panic
-	__sw_hweight64 __tracepoint_pa_* __SCT__tp_func_pa_* __SCK__tp_func_pa_*
+	__sw_hweight64 __virt_addr_valid copy_from_kernel_nofault __cpu_online_mask
+	__tracepoint_* __SCT__tp_func_* __SCK__tp_func_*
 	__pfx_* __ubsan_* __sanitizer_* __asan_* __tsan_* __kcsan_* __kasan_*"
 
 matches() {
