@@ -17,7 +17,8 @@ contract_kernel="pa_cpu pa_arena_pools pa_list_sound"
 
 # What the inline part of the contract, and the compiler, make of it. Patterns.
 # User: locks, RCU's read side, the compiler's own memset.
-world_user="pthread_mutex_* urcu_bp_read_* rcu_*_sym memset memcpy __popcountdi2 _GLOBAL_OFFSET_TABLE_
+# One geometry needs pa_pages_release().
+world_user="pa_pages_release pthread_mutex_* urcu_bp_read_* rcu_*_sym memset memcpy __popcountdi2 _GLOBAL_OFFSET_TABLE_
 	__stack_chk_fail"
 # Kernel: ftrace, return and jump thunks, the stack protector; then preemption, per-CPU addresses,
 # RCU's read side, raw spinlocks, cond_resched(), bit counting, checks of addresses, the trace events and their keys.
