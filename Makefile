@@ -51,6 +51,7 @@ module: ## ./poolalloc.ko and ./Module.symvers; KDIR=DIR or KERNEL=6.12 chooses 
 
 check: ## every test; installs what it needs. TESTS=REGEX picks by name, JOBS=N sets how many at once
 	$(Q)$(LIB)/deps.sh check
+	$(Q)$(MAKE) --no-print-directory userspace
 	$(Q)$(MAKE) --no-print-directory -C selftests check CC='$(CC)' JOBS=$(JOBS) TESTS='$(TESTS)'
 
 check-programs: ## real programs under the preloaded library, against glibc; PROGRAMS=REGEX picks
