@@ -508,17 +508,21 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 	return p;
 }
 
-/* Returns the blocks of a bin to the pools they came from. */
+/*
+ * Returns the blocks of a bin to the pools they came from. In one step: in
+ * userspace a signal handler may pop from the bin in between.
+ */
 static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 {
-	void **bin = pa_slot_bin(slot, cls);
 	u32 left = PA_POOL_SIZE;
-	void *p;
+	void *p, *next;
 
 	slot->room[cls] = 0;
 	/* More than any bin can hold: the list goes in a circle. */
-	for (; left && (p = pa_bin_pop(bin)); left--)
+	for (p = xchg(pa_slot_bin(slot, cls), NULL); p && left; p = next, left--) {
+		next = pa_load_link(p);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
+	}
 }
 
 /**
