@@ -36,7 +36,10 @@ def snapshot(name, *paths):
     folder = os.path.join(OUT, "under-test", name)
     os.makedirs(folder, exist_ok=True)
     for path in paths:
-        shutil.copyfile(path, os.path.join(folder, os.path.basename(path)))
+        copy = os.path.join(folder, os.path.basename(path))
+        # A new file each time: another run may have the old one mapped.
+        shutil.copyfile(path, f"{copy}.{os.getpid()}")
+        os.rename(f"{copy}.{os.getpid()}", copy)
     return os.path.join(folder, os.path.basename(paths[0]))
 
 
