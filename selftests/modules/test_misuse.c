@@ -57,7 +57,7 @@ static noinline void free_middle(void)
 	char *p = poolalloc_alloc(64, GFP_KERNEL);
 	char *big = poolalloc_alloc(20000, GFP_KERNEL);
 
-	wrong_free(big + 4096);
+	wrong_free(big + 16384);
 	wrong_free(big);
 	poolalloc_free_bulk(1, (void **)&p);
 }
