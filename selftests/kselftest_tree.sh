@@ -10,7 +10,7 @@ set -u
 [ -f "$POOLALLOC_ROOT/userspace/Makefile" ] || tap_skip_all "needs the project's checkout"
 series=6.1
 k=tools/testing/selftests
-source=$("$LIB_DIR/source.sh" "$series" scripts tools/scripts $k/Makefile $k/lib.mk $k/kselftest \
+source=$("$LIB_DIR/source.sh" "$series" scripts tools/scripts $k/Makefile $k/lib.mk $k/kselftest $k/kselftest_harness.h \
 	$k/kselftest.h $k/run_kselftest.sh $k/kselftest_install.sh) ||
 	tap_skip_all "no kernel source package"
 
