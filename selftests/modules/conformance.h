@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What both worlds promise, as one source: test_conformance.ko and the userspace test conformance.c
  * include it after they have said how to call the allocator:

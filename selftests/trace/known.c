@@ -25,8 +25,10 @@ static void *worker(void *arg)
 	uintptr_t self = (uintptr_t)arg;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		sink = malloc(11000 + self);
-		free(atomic_exchange(&mailbox[(self + i) % THREADS], sink));
+		void *p = malloc(11000 + self);
+
+		sink = p;
+		free(atomic_exchange(&mailbox[(self + i) % THREADS], p));
 	}
 	return NULL;
 }
