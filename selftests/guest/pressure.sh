@@ -8,7 +8,7 @@ load reserve=64 && load_test
 taskset -p 1 $$ >/dev/null
 scenario hold512 20000
 scenario release
-[ "$(value empty_arenas)" -gt 10 ]
+[ "$(value empty_arenas)" -gt 4 ]
 result $? "a reserve of $(value empty_arenas) empty arenas"
 echo 2 >/proc/sys/vm/drop_caches
 sleep 1
@@ -57,7 +57,8 @@ sleep 3
 scenario stop
 accounted 0 "after threads in fragmented memory"
 scenario exhaust 512
-scenario exhaust 32768
+# Runs of 16 KiB pools for it are longer than what is left between the fragments.
+[ "$POOLALLOC_GEOMETRY" = modern ] || scenario exhaust 32768
 accounted 0 "after exhaustion in fragmented memory"
 scenario defragment
 scenario api
