@@ -15,6 +15,7 @@
 #define PA_ARENA_H
 
 #include "pa_class.h"
+#include "pa_stack.h"
 
 struct pa_slot;
 

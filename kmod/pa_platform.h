@@ -78,47 +78,6 @@ static inline bool pa_peek(const void *p, void **word)
 	return !copy_from_kernel_nofault(word, p, sizeof(*word));
 }
 
-/*
- * Lists with push and take-all only: no single pop, hence no ABA. An llist
- * would do, but for pa_stack_put_back().
- */
-struct pa_qnode {
-	struct pa_qnode *next;
-};
-
-struct pa_stack {
-	struct pa_qnode *head;
-};
-
-static inline bool pa_stack_empty(const struct pa_stack *s)
-{
-	return !READ_ONCE(s->head);
-}
-
-static inline void pa_stack_push(struct pa_stack *s, struct pa_qnode *q)
-{
-	struct pa_qnode *head = READ_ONCE(s->head);
-
-	do {
-		q->next = head;
-	} while (!try_cmpxchg(&s->head, &head, q));
-}
-
-static inline struct pa_qnode *pa_stack_take(struct pa_stack *s)
-{
-	if (pa_stack_empty(s))
-		return NULL;
-	return xchg(&s->head, NULL);
-}
-
-/* Puts a whole list back if nobody has pushed meanwhile. */
-static inline bool pa_stack_put_back(struct pa_stack *s, struct pa_qnode *list)
-{
-	struct pa_qnode *none = NULL;
-
-	return try_cmpxchg(&s->head, &none, list);
-}
-
 /* What an allocation may do to get memory. */
 typedef gfp_t pa_gfp_t;
 

@@ -46,11 +46,14 @@ static void *worker(void *arg)
 }
 
 /* A child must not print: its buffers are copies. It tells by its exit status. */
-enum { GOOD, NO_MEMORY, OVERWRITTEN, DAMAGED, NO_IDENTITY, LOST, NO_THREAD, GRANDCHILD };
+enum {
+	GOOD, NO_MEMORY, OVERWRITTEN, DAMAGED, NO_IDENTITY, LOST, NO_THREAD, GRANDCHILD, NOT_FREED,
+};
 
 static const char *const verdicts[] = {
 	"good", "no memory", "the parent's block was overwritten", "an own block was overwritten",
 	"the identity does not hold", "blocks are not visited", "no thread", "a child of it failed",
+	"free_rcu does not free",
 };
 
 static int play(uint64_t rng, size_t n)
@@ -169,7 +172,7 @@ static void fork_once(uint64_t rng, unsigned int depth)
 	ret = wait_for(pid);
 	if (!TAP_CHECK(ret == GOOD))
 		tap_diag("a child of depth %u: %s %d", depth,
-			 ret >= 0 && ret <= GRANDCHILD ? verdicts[ret] : "died of signal", ret - 100);
+			 ret >= 0 && ret <= NOT_FREED ? verdicts[ret] : "died of signal", ret - 100);
 }
 
 static void under_load(size_t forks, void (*more)(size_t i))
@@ -270,6 +273,34 @@ static void manual(void)
 	TAP_CHECK(report_accounts(0));
 }
 
+static uint64_t live_blocks(uint64_t size)
+{
+	struct poolalloc_stats s;
+	size_t i;
+
+	if (poolalloc_stats(&s))
+		return UINT64_MAX;
+	for (i = 0; i < POOLALLOC_CLASSES; i++)
+		if (s.cls[i].size == size)
+			return s.cls[i].live;
+	return UINT64_MAX;
+}
+
+/* Of a size that the parent's thread does not use. Every block goes, in a minute. */
+static int defer_in_child(void)
+{
+	uint64_t before = live_blocks(96);
+	size_t k;
+
+	for (k = 0; k < 1000; k++)
+		poolalloc_free_rcu(poolalloc_alloc(96));
+	for (k = 0; k < 60000 && live_blocks(96) != before; k++)
+		usleep(1000);
+	if (live_blocks(96) != before)
+		return NOT_FREED;
+	return identity() ? GOOD : NO_IDENTITY;
+}
+
 /* Freed after a grace period in the child, too: no lock of the parent's is stuck. */
 static void *rcu_worker(void *arg)
 {
@@ -286,7 +317,7 @@ static void *rcu_worker(void *arg)
 
 static void deferred(void)
 {
-	size_t n = tap_scaled(60, 5), i, k;
+	size_t n = tap_scaled(60, 5), i;
 	pthread_t thread;
 
 	running = true;
@@ -297,9 +328,7 @@ static void deferred(void)
 
 		if (!pid) {
 			alarm(120);
-			for (k = 0; k < 1000; k++)
-				poolalloc_free_rcu(poolalloc_alloc(48));
-			_exit(identity() ? GOOD : NO_IDENTITY);
+			_exit(defer_in_child());
 		}
 		TAP_CHECK(wait_for(pid) == GOOD);
 	}

@@ -28,19 +28,62 @@ static struct pa_batch *pa_batch_open;	/* newest first, under pa_batch_mutex */
 static struct rcu_head pa_batch_timer;
 static bool pa_batch_waiting;		/* pa_batch_timer is in use */
 
+static bool pa_forked;			/* this process began with fork() */
+static pthread_mutex_t pa_helper_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct call_rcu_data *pa_helper;	/* who calls back; under pa_helper_mutex */
+
+/*
+ * Taken around fork(). A helper thread is started under pa_helper_mutex, so
+ * that no fork finds liburcu's own mutex taken by one of our threads.
+ */
 void pa_free_rcu_lock(void)
 {
+	pthread_mutex_lock(&pa_helper_mutex);
 	pthread_mutex_lock(&pa_batch_mutex);
 }
 
 void pa_free_rcu_unlock(void)
 {
 	pthread_mutex_unlock(&pa_batch_mutex);
+	pthread_mutex_unlock(&pa_helper_mutex);
 }
 
+/*
+ * The child has no liburcu helper thread: what waits for it waits for ever.
+ * Batches that it had taken already are lost with it; the open ones are not.
+ */
 void pa_free_rcu_fork_child(void)
 {
 	pthread_mutex_init(&pa_batch_mutex, NULL);
+	pthread_mutex_init(&pa_helper_mutex, NULL);
+	pa_batch_waiting = false;
+	pa_helper = NULL;
+	pa_forked = true;
+}
+
+/* After a fork liburcu's default helper thread is gone: the child has its own. */
+static struct call_rcu_data *pa_helper_get(void)
+{
+	struct call_rcu_data *helper;
+
+	pthread_mutex_lock(&pa_helper_mutex);
+	if (!pa_helper)
+		pa_helper = pa_forked ? urcu_bp_create_call_rcu_data(0, -1) :
+					urcu_bp_get_default_call_rcu_data();
+	helper = pa_helper;
+	pthread_mutex_unlock(&pa_helper_mutex);
+	return helper;
+}
+
+static void pa_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	struct call_rcu_data *mine = urcu_bp_get_thread_call_rcu_data();
+
+	if (!mine)
+		urcu_bp_set_thread_call_rcu_data(pa_helper_get());
+	urcu_bp_call_rcu(head, func);
+	if (!mine)
+		urcu_bp_set_thread_call_rcu_data(NULL);
 }
 
 static void pa_batch_free(struct rcu_head *head)
@@ -65,16 +108,16 @@ static void pa_batch_close(struct rcu_head *head)
 	pthread_mutex_unlock(&pa_batch_mutex);
 	for (; batch; batch = next) {
 		next = batch->next;
-		urcu_bp_call_rcu(&batch->head, pa_batch_free);
+		pa_call_rcu(&batch->head, pa_batch_free);
 	}
 }
 
-/* Adds to the open batch. Return: false if there is none with room. */
+/* Adds to the open batch. Return: false if none has room and is waited for. */
 static bool pa_batch_add(void *p)
 {
 	struct pa_batch *batch = pa_batch_open;
 
-	if (!batch || batch->n == PA_BATCH)
+	if (!pa_batch_waiting || !batch || batch->n == PA_BATCH)
 		return false;
 	batch->ptr[batch->n++] = p;
 	return true;
@@ -119,5 +162,5 @@ __attribute__((visibility("default"))) void poolalloc_free_rcu(void *p)
 	pa_batch_waiting = true;
 	pthread_mutex_unlock(&pa_batch_mutex);
 	if (start)
-		urcu_bp_call_rcu(&pa_batch_timer, pa_batch_close);
+		pa_call_rcu(&pa_batch_timer, pa_batch_close);
 }

@@ -162,6 +162,7 @@ static void pa_fork_prepare(void)
 	if (pa_thread.level)
 		return;
 	hook = !pa_fork_all_blocked();
+	/* liburcu's locks come first: an application may hold them already. */
 	if (hook)
 		urcu_bp_before_fork();
 	pa_free_rcu_lock();
