@@ -25,6 +25,7 @@ static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
 		head->prev = arena;
 	node->bucket[n] = arena;
 	node->nonempty |= 1ULL << n;
+	node->empty += n == PA_ARENA_POOLS;
 }
 
 static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
@@ -41,6 +42,8 @@ static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
 		arena->next->prev = arena->prev;
 	if (!node->bucket[n])
 		node->nonempty &= ~(1ULL << n);
+	if (n == PA_ARENA_POOLS && --node->empty < node->empty_least)
+		node->empty_least = node->empty;
 }
 
 static void pa_bucket_move(struct pa_node *node, struct pa_arena *arena, int delta)
@@ -158,6 +161,8 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
 		pa_bucket_move(node, arena, -(int)npools);
 		atomic64_andnot((s64)run, &arena->free);
 		atomic64_andnot((s64)run, &arena->dirty);
+		if (atomic64_read(&arena->aged) & (s64)run)
+			atomic64_andnot((s64)run, &arena->aged);
 		node->pools += npools;
 		if (node->pools > node->pools_peak)
 			node->pools_peak = node->pools;
@@ -190,24 +195,34 @@ static bool pa_arena_detach(struct pa_node *node, struct pa_arena *arena)
 }
 
 /*
- * Takes a wholly empty arena off the lists if there are more than @keep of
- * them. The caller holds the node lock and unmaps after it has dropped it.
+ * Takes up to @most wholly empty arenas off the lists, but leaves @keep: those
+ * that became empty last, which are the first to be used again. The caller
+ * holds the node lock and unmaps after it has dropped it.
+ * Return: a list, linked by @next.
  */
-static struct pa_arena *pa_arenas_surplus(struct pa_node *node, unsigned int keep)
+static struct pa_arena *pa_arenas_surplus(struct pa_node *node, unsigned int keep,
+					  unsigned int most)
 {
-	struct pa_arena *arena = node->bucket[PA_ARENA_POOLS];
+	struct pa_arena *arena = node->bucket[PA_ARENA_POOLS], *next, *list = NULL;
 
+	if (node->empty <= keep)
+		return NULL;
 	while (arena && keep) {
 		arena = arena->next;
 		keep--;
 	}
-	for (; arena; arena = arena->next)
-		if (pa_arena_detach(node, arena))
-			return arena;
-	return NULL;
+	for (; arena && most; arena = next) {
+		next = arena->next;
+		if (!pa_arena_detach(node, arena))
+			continue;
+		arena->next = list;
+		list = arena;
+		most--;
+	}
+	return list;
 }
 
-/* Likewise a short arena; of those none is kept. */
+/* Likewise one short arena; of those none is kept. */
 static struct pa_arena *pa_arenas_surplus_short(struct pa_node *node)
 {
 	u64 lists = node->nonempty & ~(1ULL << PA_ARENA_POOLS);
@@ -218,8 +233,10 @@ static struct pa_arena *pa_arenas_surplus_short(struct pa_node *node)
 	for (; lists; lists &= lists - 1)
 		for (arena = node->bucket[__builtin_ctzll(lists)]; arena; arena = arena->next)
 			if (arena->nfree == pa_arena_pools(arena) &&
-			    pa_arena_detach(node, arena))
+			    pa_arena_detach(node, arena)) {
+				arena->next = NULL;
 				return arena;
+			}
 	return NULL;
 }
 
@@ -256,7 +273,7 @@ void pa_arenas_put(struct pa_pool *pool)
 	pa_bucket_move(node, arena, (int)npools);
 	node->pools -= npools;
 	if (arena->nfree == PA_ARENA_POOLS)
-		surplus = pa_arenas_surplus(node, READ_ONCE(pa_reserve));
+		surplus = pa_arenas_surplus(node, READ_ONCE(pa_reserve), 1);
 	else if (arena->nfree == pa_arena_pools(arena) && pa_arena_detach(node, arena))
 		surplus = arena;
 	pa_unlock(&node->lock);
@@ -363,29 +380,74 @@ void pa_arena_unhold(struct pa_arena *arena, u64 held)
 }
 
 /**
+ * pa_arenas_unused() - how much of the wholly empty arenas is not needed
+ * @node: the node
+ *
+ * Context: any; takes the node lock.
+ * Return: the fewest there were at any time since the last call. So many of
+ * them, those that pa_arenas_release_some() takes first, were empty all along.
+ */
+unsigned int pa_arenas_unused(struct pa_node *node)
+{
+	unsigned int least;
+
+	pa_lock(&node->lock);
+	least = node->empty_least;
+	node->empty_least = node->empty;
+	pa_unlock(&node->lock);
+	return least;
+}
+
+/* Arenas that are taken off the lists in one go. */
+#define PA_RELEASE_STEP	8
+
+/**
+ * pa_arenas_release_some() - give wholly empty arenas back, a limited number
+ * @node: the node
+ * @keep: how many to keep
+ * @most: how many to give back
+ *
+ * Those that have been empty longest go first.
+ *
+ * Context: any; takes the node lock once per PA_RELEASE_STEP arenas.
+ * Return: bytes given back.
+ */
+size_t pa_arenas_release_some(struct pa_node *node, unsigned int keep, unsigned int most)
+{
+	struct pa_arena *list, *arena;
+	size_t bytes = 0;
+
+	while (most) {
+		unsigned int step = most < PA_RELEASE_STEP ? most : PA_RELEASE_STEP;
+
+		pa_lock(&node->lock);
+		list = pa_arenas_surplus_short(node);
+		if (!list)
+			list = pa_arenas_surplus(node, keep, step);
+		pa_unlock(&node->lock);
+		if (!list)
+			break;
+		while ((arena = list)) {
+			list = arena->next;
+			bytes += pa_arena_bytes(arena);
+			pa_arena_unmap(arena);
+			most--;
+		}
+	}
+	return bytes;
+}
+
+/**
  * pa_arenas_release() - give wholly empty arenas back to the system
  * @node: the node
  * @keep: how many to keep
  *
- * Context: any; takes the node lock once per arena.
+ * Context: any; takes the node lock.
  * Return: bytes given back.
  */
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep)
 {
-	struct pa_arena *arena;
-	size_t bytes = 0;
-
-	for (;;) {
-		pa_lock(&node->lock);
-		arena = pa_arenas_surplus_short(node);
-		if (!arena)
-			arena = pa_arenas_surplus(node, keep);
-		pa_unlock(&node->lock);
-		if (!arena)
-			return bytes;
-		bytes += pa_arena_bytes(arena);
-		pa_arena_unmap(arena);
-	}
+	return pa_arenas_release_some(node, keep, ~0U);
 }
 
 /**

@@ -197,6 +197,8 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools);
 struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);
+size_t pa_arenas_release_some(struct pa_node *node, unsigned int keep, unsigned int most);
+unsigned int pa_arenas_unused(struct pa_node *node);
 struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena);
 struct pa_arena *pa_arenas_step(struct pa_node *node, struct pa_arena *arena);
 void pa_arena_unpin(struct pa_arena *arena);

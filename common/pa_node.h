@@ -17,6 +17,8 @@
  * @all: RCU list of all arenas
  * @arenas: arenas mapped
  * @arenas_peak: the most there ever were
+ * @empty: those of them that are wholly empty, and not short
+ * @empty_least: the fewest there were since pa_arenas_unused()
  * @bytes: what they take; less than their number says when some are short
  * @bytes_peak: the most there ever were
  * @mapped: arenas mapped since the start
@@ -36,6 +38,8 @@ struct pa_node {
 	struct pa_arena __rcu *all;
 	u64 arenas;
 	u64 arenas_peak;
+	unsigned int empty;
+	unsigned int empty_least;
 	u64 bytes;
 	u64 bytes_peak;
 	u64 mapped;

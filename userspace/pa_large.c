@@ -216,7 +216,7 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 	struct pa_large *large;
 	char *base;
 
-	if (pa_os_inject_failure() || !pa_os_charge(total))
+	if (!pa_os_charge(total))
 		return NULL;
 	if (align < PA_ARENA_SIZE) {
 		base = pa_os_reserve(total, PA_ARENA_SIZE);
@@ -283,8 +283,10 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		return large->block;
 	}
 
+	if (pa_os_inject_failure())
+		return NULL;
 	large = pa_large_map(total, offset, align);
-	if (!large && !nested && pa_large_purge(0, 0))
+	if (!large && !nested && pa_os_reclaim())
 		large = pa_large_map(total, offset, align);
 	if (!large)
 		return NULL;

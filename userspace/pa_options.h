@@ -22,7 +22,7 @@ enum pa_thp {
  * @stats: NULL, "exit" (report on stderr at exit) or the file to write to
  * @purge_delay: ms until unused memory is given back, PA_NEVER for never
  * @limit: most bytes mapped, PA_NEVER for no limit
- * @arena_reserve: wholly empty arenas that are kept
+ * @arena_reserve: wholly empty arenas that are kept beyond @purge_delay
  * @thp: huge pages
  * @fail_nth: the n-th mapping fails, and every n-th after it; 0: none
  */

@@ -2,73 +2,46 @@
 /*
  * Memory from the system.
  *
- * Address space is taken in chunks that grow with the heap and is carved into
- * arenas: few mappings, no giant reservation. An arena that the heap gives
- * back loses its block pages at once, but stays mapped and can be taken again
- * (it is "retired"): a reader may still look at its descriptors. Its
- * descriptor page goes after a grace period, which only pa_os_trim() waits
- * for.
+ * Arenas that become wholly empty stay: a program that frees much may need as
+ * much again soon. Once per purge_delay it is looked how many of them were
+ * empty all the time; so many go back, a few at a time.
  *
- * Hysteresis: taking a retired arena back shortly after it was retired means
- * that its pages should have been kept, so the reserve grows by one; it falls
- * back when that has not happened for a while.
+ * An arena that the heap gives back loses its block pages at once, but stays
+ * mapped and can be taken again (it is "retired"): a reader may still look at
+ * its descriptors. What is still retired a look later is unmapped, if nobody
+ * reads; pa_os_trim() waits for a grace period, pa_os_reclaim() does not.
  */
 #define _GNU_SOURCE
 #include "pa_os.h"
+#include "pa_chunk.h"
 #include "pa_hole.h"
 #include "pa_large.h"
 #include "pa_options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PA_CHUNK_MIN	(1UL << 20)
-#define PA_CHUNK_MAX	(64UL << 20)
-
 /* Arenas that one call looks at, or gives back, at most. */
 #define PA_PURGE_STEP	8
 
-/* Heaps below this size are not worth huge pages; they would inflate them. */
-#define PA_THP_HEAP	(32UL << 20)
-#define PA_HUGE		(2UL << 20)
-
 size_t pa_page_size = 4096;
-
-/**
- * struct pa_chunk - address space that arenas are cut from; never unmapped
- * @base: where it starts
- * @size: bytes
- * @wiped: arenas that were retired and hold nothing at all, not even
- *	descriptors
- */
-struct pa_chunk {
-	char *base;
-	size_t size;
-	u64 wiped[PA_CHUNK_MAX / (256UL << 10) / 64];
-};
-
-/* Enough for 1 TiB; only what is used is ever touched. */
-#define PA_CHUNKS	16384
-static struct pa_chunk pa_chunks[PA_CHUNKS];
-static unsigned int pa_nchunks;	/* written under pa_os_mutex */
 
 static pa_lock_t pa_os_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* All under pa_os_mutex. */
 static struct {
-	char *next;		/* the rest of the newest chunk */
-	char *end;
-	size_t chunk;		/* size of the next chunk */
-	struct pa_arena *retired;	/* linked by @next, newest first */
-	size_t wiped;		/* arenas marked in their chunks */
-	size_t heap;		/* bytes of arenas in use */
-	u64 thrashed;		/* when the reserve grew last */
+	struct pa_arena *retired;	/* linked by @next, newest first; pa_os_mutex */
+	size_t heap;			/* bytes of arenas in use; pa_os_mutex */
+	u64 hidings;			/* calls of pa_os_hide(); pa_os_mutex */
 
-	bool busy;		/* somebody looks at idle memory; atomic */
-	struct pa_arena *cursor;	/* where it goes on, pinned; who is busy */
-	u64 looked;		/* when the last look ended; who is busy */
+	bool busy;			/* somebody looks at idle memory; atomic */
+	/* Of who is busy. */
+	bool looking;			/* a look has begun and not ended */
+	unsigned int surplus;		/* arenas that it still has to give back */
+	struct pa_arena *cursor;	/* where it goes on, pinned */
+	u64 looked;			/* when the last one ended */
 } pa_os;
 
 static size_t pa_charged;	/* bytes mapped, against the limit; atomic */
@@ -96,8 +69,15 @@ u64 pa_os_clock(void)
 void pa_os_init(void)
 {
 	pa_page_size = (size_t)sysconf(_SC_PAGESIZE);
-	pa_reserve = (unsigned int)pa_options.arena_reserve;
-	pa_os.chunk = PA_CHUNK_MIN;
+	/* Nothing goes at once, unless there is no delay. */
+	pa_reserve = pa_options.purge_delay ? UINT_MAX :
+					      (unsigned int)pa_options.arena_reserve;
+}
+
+/* Bytes of arenas that the heap has. The lock is held. */
+size_t pa_os_heap(void)
+{
+	return pa_os.heap;
 }
 
 /* Counts @bytes against the limit. Return: false if they do not fit. */
@@ -167,129 +147,21 @@ void pa_pages_release(void *p, size_t size)
 	errno = saved;
 }
 
-/* Asks for huge pages where they pay: large heaps, whole 2 MiB runs. */
-static void pa_chunk_advise(char *p, size_t size)
-{
-	int saved = errno;
-
-	if (pa_options.thp == PA_THP_NEVER)
-		return;
-	if (pa_options.thp == PA_THP_AUTO &&
-	    (pa_os.heap < PA_THP_HEAP || size < PA_HUGE))
-		return;
-	madvise(p, size, MADV_HUGEPAGE);
-	errno = saved;
-}
-
-/* Maps the next chunk; when memory is short, smaller ones are tried. */
-static bool pa_chunk_map(void)
-{
-	unsigned int n = pa_nchunks;
-	size_t size = pa_os.chunk;
-	char *p = NULL;
-
-	if (n == PA_CHUNKS)
-		return false;
-	for (; size >= PA_ARENA_SIZE; size /= 2) {
-		p = pa_os_reserve(size, size >= PA_HUGE ? PA_HUGE : PA_ARENA_SIZE);
-		if (p)
-			break;
-	}
-	if (!p)
-		return false;
-	pa_chunk_advise(p, size);
-	pa_chunks[n].base = p;
-	pa_chunks[n].size = size;
-	/* Readers see a chunk whole. Pairs with pa_chunk_of(). */
-	smp_store_release(&pa_nchunks, n + 1);
-	pa_os.next = p;
-	pa_os.end = p + size;
-	if (pa_os.chunk < PA_CHUNK_MAX && pa_os.chunk <= pa_os.heap)
-		pa_os.chunk *= 2;
-	return true;
-}
-
-/* The chunk that an address lies in. NULL: none, it is not an arena's. */
-static struct pa_chunk *pa_chunk_of(const void *p)
-{
-	/* Pairs with pa_chunk_map(). */
-	unsigned int n = smp_load_acquire(&pa_nchunks);
-
-	while (n--)
-		if ((uintptr_t)p - (uintptr_t)pa_chunks[n].base < pa_chunks[n].size)
-			return &pa_chunks[n];
-	return NULL;
-}
-
-/* Contract: read a word that may not be there. */
-__pa_racy bool pa_peek(const void *p, void **word)
-{
-	if (!pa_chunk_of(p))
-		return false;
-	*word = pa_peek_link(p);
-	return true;
-}
-
-static void pa_chunk_wipe(void *arena)
-{
-	struct pa_chunk *chunk = pa_chunk_of(arena);
-	size_t i = (size_t)((char *)arena - chunk->base) / PA_ARENA_SIZE;
-
-	chunk->wiped[i / 64] |= 1ULL << (i % 64);
-	pa_os.wiped++;
-}
-
-static void *pa_chunk_unwipe(void)
-{
-	unsigned int n, w;
-
-	for (n = 0; pa_os.wiped && n < pa_nchunks; n++) {
-		for (w = 0; w < sizeof(pa_chunks[n].wiped) / 8; w++) {
-			u64 *word = &pa_chunks[n].wiped[w];
-			size_t i;
-
-			if (!*word)
-				continue;
-			i = w * 64 + (size_t)__builtin_ctzll(*word);
-			*word &= *word - 1;
-			pa_os.wiped--;
-			return pa_chunks[n].base + i * PA_ARENA_SIZE;
-		}
-	}
-	return NULL;
-}
-
-static struct pa_arena *pa_arena_unretire(void)
-{
-	struct pa_arena *arena = pa_os.retired;
-	u64 now;
-
-	if (!arena)
-		return NULL;
-	pa_os.retired = arena->next;
-	now = pa_os_clock();
-	if (pa_options.purge_delay && now - (u64)atomic64_read(&arena->aged) <= 1000) {
-		pa_reserve++;
-		pa_os.thrashed = now;
-	}
-	return arena;
-}
-
 static void *pa_arena_take(bool *fresh)
 {
-	void *p = pa_arena_unretire();
+	struct pa_arena *arena;
 
-	*fresh = !p;
-	if (p)
-		return p;
-	p = pa_chunk_unwipe();
-	if (p)
-		return p;
-	if (pa_os.next == pa_os.end && !pa_chunk_map())
-		return NULL;
-	p = pa_os.next;
-	pa_os.next += PA_ARENA_SIZE;
-	return p;
+	pa_os_lock();
+	arena = pa_os.retired;
+	*fresh = !arena;
+	if (arena)
+		pa_os.retired = arena->next;
+	else
+		arena = pa_chunk_take();
+	if (arena)
+		pa_os.heap += PA_ARENA_SIZE;
+	pa_os_unlock();
+	return arena;
 }
 
 /**
@@ -303,20 +175,22 @@ static void *pa_arena_take(bool *fresh)
  */
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh)
 {
-	void *p;
+	void *p = NULL;
+	bool again;
 
 	(void)nid;
 	(void)gfp;
 	(void)npools;
-	if (pa_os_inject_failure() || !pa_os_charge(PA_ARENA_SIZE))
+	if (pa_os_inject_failure())
 		return NULL;
-	pa_os_lock();
-	p = pa_arena_take(fresh);
-	if (p)
-		pa_os.heap += PA_ARENA_SIZE;
-	pa_os_unlock();
-	if (!p)
-		pa_os_uncharge(PA_ARENA_SIZE);
+	do {
+		if (pa_os_charge(PA_ARENA_SIZE)) {
+			p = pa_arena_take(fresh);
+			if (!p)
+				pa_os_uncharge(PA_ARENA_SIZE);
+		}
+		again = !p && pa_os_reclaim();
+	} while (again);
 	return p;
 }
 
@@ -330,7 +204,6 @@ void pa_arena_unmap(struct pa_arena *arena)
 	pa_os_uncharge(PA_ARENA_SIZE);
 	pa_os_lock();
 	pa_os.heap -= PA_ARENA_SIZE;
-	atomic64_set(&arena->aged, (s64)pa_os_clock());
 	arena->next = pa_os.retired;
 	pa_os.retired = arena;
 	pa_os_unlock();
@@ -387,6 +260,70 @@ static size_t pa_punch_own(struct pa_arena *arena, bool now)
 	return bytes;
 }
 
+/* Hides retired arenas, and what else is idle if @all. The lock is held. */
+static void pa_os_hide(bool all)
+{
+	struct pa_arena *arena;
+
+	while ((arena = pa_os.retired)) {
+		pa_os.retired = arena->next;
+		pa_chunk_hide(arena);
+	}
+	if (all)
+		pa_chunk_hide_idle();
+	pa_os.hidings++;
+}
+
+/*
+ * Unmaps what has been hidden so far, if nobody reads. The lock is held.
+ * Return: bytes of address space.
+ */
+static size_t pa_os_unmap_now(bool all)
+{
+	if (!pa_no_readers())
+		return 0;
+	pa_os_hide(all);
+	return pa_no_readers() ? pa_chunk_unmap_hidden() : 0;
+}
+
+/* The same without waiting for readers. Takes the lock. */
+static size_t pa_os_unmap(bool all)
+{
+	size_t bytes;
+
+	pa_os_lock();
+	bytes = pa_os_unmap_now(all);
+	pa_os_unlock();
+	return bytes;
+}
+
+/* The same; waits for readers, but not if the caller is one. */
+static void pa_os_unmap_wait(void)
+{
+	u64 mine;
+
+	if (pa_os_unmap(true) || rcu_read_ongoing())
+		return;
+	pa_os_lock();
+	pa_os_hide(true);
+	mine = pa_os.hidings;
+	pa_os_unlock();
+	/* What is hidden nobody takes meanwhile. */
+	synchronize_rcu();
+	pa_os_lock();
+	/* Who has hidden more since then unmaps it all, a grace period later. */
+	if (mine == pa_os.hidings)
+		pa_chunk_unmap_hidden();
+	pa_os_unlock();
+}
+
+/* Wholly empty, and not one of those that are always kept. */
+static bool pa_arena_is_surplus(struct pa_arena *arena)
+{
+	return (u64)atomic64_read(&arena->free) == PA_ALL_POOLS &&
+	       READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve;
+}
+
 /*
  * A part of a look at the used arenas: pools that were free and dirty at the
  * last look, a delay ago, and still are, lose their pages. The arena where it
@@ -404,6 +341,8 @@ static bool pa_purge_aged(void)
 		pa_os.cursor = arena;
 		if (!arena)
 			return true;
+		if (pa_arena_is_surplus(arena))
+			continue;
 		dirty = (u64)(atomic64_read(&arena->dirty) & atomic64_read(&arena->free));
 		aged = dirty & (u64)atomic64_read(&arena->aged);
 		if (aged)
@@ -414,28 +353,38 @@ static bool pa_purge_aged(void)
 	return false;
 }
 
-/* Wholly empty arenas beyond the reserve, a few, once thrashing is long ago. */
-static void pa_settle_reserve(u64 now)
+/* The wholly empty arenas that nobody has needed since the last look. */
+static void pa_look_begin(void)
 {
-	u64 base = pa_options.arena_reserve;
-	unsigned int keep = READ_ONCE(pa_reserve);
+	u64 keep = pa_options.arena_reserve, unused = pa_arenas_unused(pa_nodes[0]);
 
-	if (keep <= base || now - READ_ONCE(pa_os.thrashed) <= pa_options.purge_delay)
-		return;
-	keep = keep - base > PA_PURGE_STEP ? keep - PA_PURGE_STEP : (unsigned int)base;
-	WRITE_ONCE(pa_reserve, keep);
-	pa_arenas_release(pa_nodes[0], keep);
+	pa_os_unmap(false);
+	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
+	pa_os.looking = true;
 }
 
+static void pa_look_surplus(void)
+{
+	unsigned int step = pa_os.surplus < PA_PURGE_STEP ? pa_os.surplus : PA_PURGE_STEP;
+	unsigned int empty = READ_ONCE(pa_nodes[0]->empty);
+
+	pa_os.surplus -= step;
+	pa_arenas_release_some(pa_nodes[0], empty > step ? empty - step : 0, step);
+}
+
+/* One step of a look; a look begins a delay after the last one has ended. */
 static void pa_look(u64 now)
 {
-	pa_settle_reserve(now);
-	if (now - pa_os.looked < pa_options.purge_delay && !pa_os.cursor)
-		return;
-	if (pa_can_purge() && !pa_purge_aged())
-		return;
-	pa_os.looked = now;
-	pa_large_purge(now, pa_options.purge_delay);
+	if (!pa_os.looking) {
+		if (now - pa_os.looked >= pa_options.purge_delay)
+			pa_look_begin();
+	} else if (pa_os.surplus) {
+		pa_look_surplus();
+	} else if (!pa_can_purge() || pa_purge_aged()) {
+		pa_os.looking = false;
+		pa_os.looked = now;
+		pa_large_purge(now, pa_options.purge_delay);
+	}
 }
 
 /**
@@ -443,8 +392,8 @@ static void pa_look(u64 now)
  * @nid: unused
  *
  * Called on a slow path with nothing locked. Most calls only read the clock;
- * one that finds work to do looks at PA_PURGE_STEP arenas at most, and the
- * next one goes on.
+ * one that finds work to do looks at PA_PURGE_STEP arenas at most, or gives
+ * so many back, and the next one goes on.
  */
 void pa_idle(unsigned int nid)
 {
@@ -455,32 +404,6 @@ void pa_idle(unsigned int nid)
 	pa_look(pa_os_clock());
 	/* What this look has seen, the next one finds. Pairs with the xchg above. */
 	smp_store_release(&pa_os.busy, false);
-}
-
-/* Descriptor pages of retired arenas, after a grace period. */
-static size_t pa_wipe_retired(void)
-{
-	struct pa_arena *list, *arena;
-	size_t bytes = 0;
-
-	if (rcu_read_ongoing())
-		return 0;
-	pa_os_lock();
-	list = pa_os.retired;
-	pa_os.retired = NULL;
-	pa_os_unlock();
-	if (!list)
-		return 0;
-	synchronize_rcu();
-	while ((arena = list)) {
-		list = arena->next;
-		pa_pages_release(arena, PA_ARENA_SIZE);
-		pa_os_lock();
-		pa_chunk_wipe(arena);
-		pa_os_unlock();
-		bytes += PA_DESC_BYTES;
-	}
-	return bytes;
 }
 
 /**
@@ -499,11 +422,29 @@ size_t pa_os_trim(void)
 		bytes += pa_punch_own(arena, true);
 	}
 	bytes += pa_large_purge(0, 0);
-	return bytes + pa_wipe_retired();
+	pa_os_unmap_wait();
+	return bytes;
+}
+
+/**
+ * pa_os_reclaim() - the system or the limit has refused memory: give back all
+ * that is idle
+ *
+ * Context: allocation, nothing held, outside of slow paths. Does not wait.
+ * Return: true if it is worth trying again.
+ */
+bool pa_os_reclaim(void)
+{
+	size_t bytes = pa_large_purge(0, 0);
+
+	bytes += pa_arenas_release(pa_nodes[0], 0);
+	bytes += pa_os_unmap(true);
+	return bytes;
 }
 
 void pa_os_fork_child(void)
 {
 	pa_lock_init(&pa_os_mutex);
+	pa_readers = 0;
 	pa_os.busy = false;
 }

@@ -55,6 +55,31 @@ typedef int64_t s64;
 #define __rcu
 #define rcu_dereference_protected(p, held)	(p)
 
+/*
+ * Read-side sections are liburcu's, and counted: whoever has no time to wait
+ * for a grace period looks if there is anybody to wait for.
+ */
+extern u32 pa_readers;
+bool pa_no_readers(void);
+
+static inline void pa_read_lock(void)
+{
+	/* Counted before anything is read. Pairs with pa_no_readers(). */
+	__atomic_fetch_add(&pa_readers, 1, __ATOMIC_SEQ_CST);
+	urcu_bp_read_lock();
+}
+
+static inline void pa_read_unlock(void)
+{
+	urcu_bp_read_unlock();
+	__atomic_fetch_sub(&pa_readers, 1, __ATOMIC_RELEASE);
+}
+
+#undef rcu_read_lock
+#undef rcu_read_unlock
+#define rcu_read_lock()		pa_read_lock()
+#define rcu_read_unlock()	pa_read_unlock()
+
 typedef struct { s64 counter; } atomic64_t;
 
 static inline s64 atomic64_read(const atomic64_t *v)

@@ -23,7 +23,7 @@ static const char usage[] =
 	"  stats=exit|FILE      statistics at exit, on stderr or appended to FILE\n"
 	"  purge_delay=MS|never idle memory is given back after MS (1000)\n"
 	"  limit=SIZE           most memory mapped, with K, M, G or T\n"
-	"  arena_reserve=N      empty arenas kept (4)\n"
+	"  arena_reserve=N      empty arenas kept for good (4)\n"
 	"  thp=auto|always|never  huge pages\n"
 	"  fail_nth=N           every N-th mapping fails (for tests)\n";
 

@@ -452,28 +452,32 @@ static size_t exhaust(size_t size, size_t count)
 	return n;
 }
 
-/* Three times each, so that what came back is seen to be usable. */
+/*
+ * What small blocks have had, large ones and thread stacks must be able to get:
+ * in the first round the library has to notice by itself that it must give
+ * address space back, in the second one it is told to. Then the other way round.
+ */
 static void exhaust_all(size_t limit)
 {
-	/* Address space that arenas have had stays theirs: the large blocks first. */
-	static const size_t sizes[] = { 3000000, 100000, 30000, 5000, 500, 16 };
+	static const size_t sizes[] = { 16, 500, 5000, 30000, 100000, 3000000, 30000, 500, 16 };
 	size_t i;
 	int round;
 
 	for (round = 0; round < 2; round++) {
-		for (i = round ? 2 : 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 			size_t n = exhaust(sizes[i], SIZE_MAX / sizes[i]);
 
+			tap_diag("%zu blocks of %zu bytes, then NULL", n, sizes[i]);
+			TAP_CHECK(n * sizes[i] > limit / 2);
 			if (!round)
-				tap_diag("%zu blocks of %zu bytes, then NULL", n, sizes[i]);
-			TAP_CHECK(n * sizes[i] > limit / 4);
+				continue;
 			malloc_trim(0);
+			run_threads(4, exercise_thread, 100);
 		}
 	}
 	errno = 0;
 	TAP_CHECK(!malloc(limit) && errno == ENOMEM);
 	TAP_CHECK(!calloc(2, limit) && !realloc(NULL, limit) && !memalign(65536, limit));
-	most = 30000;
 	exercise(5000);
 }
 

@@ -7,6 +7,7 @@
 
 #include <malloc.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define RECORDS	400000
 
@@ -89,13 +90,15 @@ static size_t share(size_t now, size_t base, size_t peak)
 
 static void case_all_freed(uint64_t *seed)
 {
-	size_t base, peak, i;
+	size_t base, peak, mapped_base, mapped_peak, i;
 
 	look("at the start");
 	base = resident;
+	mapped_base = mapped;
 	fill_all(seed);
 	look("400000 records");
 	peak = resident;
+	mapped_peak = mapped;
 	for (i = 0; i < RECORDS; i++) {
 		free(record[i]);
 		record[i] = NULL;
@@ -108,6 +111,33 @@ static void case_all_freed(uint64_t *seed)
 	malloc_trim(0);
 	look("malloc_trim");
 	TAP_CHECK(share(resident, base, peak) <= 60);
+	/* The addresses, too. */
+	TAP_CHECK(share(mapped, mapped_base, mapped_peak) <= 100);
+}
+
+/* All allocated, all freed, again and again within the delay: pages are touched once. */
+static void case_cycles(uint64_t *seed)
+{
+	struct rusage before, after;
+	size_t pages, faults, i;
+	int round;
+
+	for (round = 0; round < 8; round++) {
+		uint64_t same = *seed;
+
+		getrusage(RUSAGE_SELF, &before);
+		fill_all(&same);
+		look("400000 records");
+		pages = resident / (size_t)sysconf(_SC_PAGESIZE);
+		for (i = 0; i < RECORDS; i++) {
+			free(record[i]);
+			record[i] = NULL;
+		}
+		getrusage(RUSAGE_SELF, &after);
+		faults = (size_t)(after.ru_minflt - before.ru_minflt);
+		tap_diag("%zu page faults, %zu pages resident", faults, pages);
+		TAP_CHECK(!round || faults <= pages / 8);
+	}
 }
 
 static void case_most_freed(uint64_t *seed)
@@ -201,10 +231,12 @@ int main(int argc, char **argv)
 		case_all_freed(&seed);
 	else if (!strcmp(name, "most-freed"))
 		case_most_freed(&seed);
+	else if (!strcmp(name, "cycles"))
+		case_cycles(&seed);
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|cycles|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

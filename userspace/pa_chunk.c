@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Address space of arenas: a few large mappings, called chunks.
+ *
+ * An arena's place in its chunk is
+ *
+ *	in use	it belongs to the heap, or is retired (pa_os.c)
+ *	idle	mapped, holds nothing, may be taken: @idle
+ *	hidden	about to be unmapped, nobody may take it: @hidden
+ *	away	not mapped. If nobody else has been given the addresses, it can
+ *		be mapped again: @away, and @hidden too
+ *
+ * Unmapping (pa_chunk_unmap_hidden()) needs that no reader stands on the arena
+ * or is about to read a word of it. First the arena leaves the heap's list and
+ * its bit in @hidden is set; then a full barrier, and nobody is seen in a
+ * read-side section (pa_readers), or a grace period is waited for; then munmap.
+ * Who enters a section later does not find the arena on the list, and pa_peek(),
+ * which is only called inside, sees @hidden.
+ *
+ * A chunk of which everything is away has @size 0, and its entry is used for
+ * another one when no reader is left that may have seen the old values.
+ */
+#define _GNU_SOURCE
+#include "pa_chunk.h"
+#include "pa_options.h"
+#include "pa_os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define PA_CHUNK_MIN	(1UL << 20)
+#define PA_CHUNK_MAX	(64UL << 20)
+#define PA_CHUNK_WORDS	((PA_CHUNK_MAX / PA_ARENA_SIZE + 63) / 64)
+
+/* Heaps below this size are not worth huge pages; they would inflate them. */
+#define PA_THP_HEAP	(32UL << 20)
+#define PA_HUGE		(2UL << 20)
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+
+/**
+ * struct pa_chunk - address space that arenas are cut from
+ * @size: bytes; 0: the entry is unused. Read before the others
+ * @base: where it starts
+ * @huge: huge pages were asked for
+ * @idle: a bit for each arena, see above
+ * @hidden: likewise
+ * @away: likewise
+ */
+struct pa_chunk {
+	size_t size;
+	char *base;
+	bool huge;
+	u64 idle[PA_CHUNK_WORDS];
+	u64 hidden[PA_CHUNK_WORDS];
+	u64 away[PA_CHUNK_WORDS];
+};
+
+/* Enough for 1 TiB; only what is used is ever touched. */
+#define PA_CHUNKS	16384
+static struct pa_chunk pa_chunks[PA_CHUNKS];
+static unsigned int pa_nchunks;	/* entries that have ever been used */
+
+/* Under the lock of pa_os.c, as all that is written here. */
+static struct {
+	char *next;		/* the rest of the newest chunk */
+	char *end;
+	size_t size;		/* of the next chunk; 0 at the start */
+	unsigned int nidle;	/* arenas marked so */
+	unsigned int naway;
+	unsigned int try;	/* the chunk whose addresses are asked for next */
+} pa_space;
+
+u32 pa_readers;
+
+/* Nobody is in a read-side section who entered before this call. */
+bool pa_no_readers(void)
+{
+	/* What was taken out of sight is. Pairs with pa_read_lock(). */
+	smp_mb();
+	return !READ_ONCE(pa_readers);
+}
+
+/* Huge pages pay for large heaps, in whole 2 MiB runs. */
+static bool pa_chunk_huge(size_t size)
+{
+	return pa_options.thp == PA_THP_ALWAYS ||
+	       (pa_options.thp == PA_THP_AUTO && pa_os_heap() >= PA_THP_HEAP &&
+		size >= PA_HUGE);
+}
+
+static void pa_chunk_advise(const struct pa_chunk *chunk, char *p, size_t size)
+{
+	int saved = errno;
+
+	if (chunk->huge)
+		madvise(p, size, MADV_HUGEPAGE);
+	errno = saved;
+}
+
+/* An entry for one more chunk, or NULL. */
+static struct pa_chunk *pa_chunk_entry(void)
+{
+	unsigned int n;
+
+	for (n = 0; n < pa_nchunks; n++)
+		if (!pa_chunks[n].size && pa_no_readers())
+			return &pa_chunks[n];
+	return n < PA_CHUNKS ? &pa_chunks[n] : NULL;
+}
+
+/* Maps the next chunk; when memory is short, smaller ones are tried. */
+static bool pa_chunk_map(void)
+{
+	struct pa_chunk *chunk = pa_chunk_entry();
+	size_t size;
+	char *p = NULL;
+
+	if (!chunk)
+		return false;
+	if (!pa_space.size)
+		pa_space.size = PA_CHUNK_MIN;
+	for (size = pa_space.size; size >= PA_ARENA_SIZE && !p; size /= 2)
+		p = pa_os_reserve(size, size >= PA_HUGE ? PA_HUGE : PA_ARENA_SIZE);
+	if (!p)
+		return false;
+	size *= 2;
+	chunk->huge = pa_chunk_huge(size);
+	pa_chunk_advise(chunk, p, size);
+	WRITE_ONCE(chunk->base, p);
+	memset(chunk->idle, 0, sizeof(*chunk) - offsetof(struct pa_chunk, idle));
+	/* Readers see a chunk whole. Pairs with pa_chunk_of(). */
+	smp_store_release(&chunk->size, size);
+	if (chunk == &pa_chunks[pa_nchunks])
+		smp_store_release(&pa_nchunks, pa_nchunks + 1);
+	pa_space.next = p;
+	pa_space.end = p + size;
+	if (pa_space.size < PA_CHUNK_MAX && pa_space.size <= pa_os_heap())
+		pa_space.size *= 2;
+	return true;
+}
+
+/* The chunk that an address lies in. NULL: none, it is not an arena's. */
+static struct pa_chunk *pa_chunk_of(const void *p)
+{
+	/* Pairs with pa_chunk_map(). */
+	unsigned int n = smp_load_acquire(&pa_nchunks);
+
+	while (n--) {
+		size_t size = smp_load_acquire(&pa_chunks[n].size);
+
+		if ((uintptr_t)p - (uintptr_t)READ_ONCE(pa_chunks[n].base) < size)
+			return &pa_chunks[n];
+	}
+	return NULL;
+}
+
+static unsigned int pa_chunk_index(const struct pa_chunk *chunk, const void *arena)
+{
+	return (unsigned int)((size_t)((const char *)arena - READ_ONCE(chunk->base)) /
+			      PA_ARENA_SIZE);
+}
+
+/* Contract: read a word that may not be there. Inside a read-side section. */
+__pa_racy bool pa_peek(const void *p, void **word)
+{
+	struct pa_chunk *chunk = pa_chunk_of(p);
+	unsigned int i;
+
+	if (!chunk)
+		return false;
+	i = pa_chunk_index(chunk, p);
+	if (READ_ONCE(chunk->hidden[i / 64]) >> (i % 64) & 1)
+		return false;
+	*word = pa_peek_link(p);
+	return true;
+}
+
+static void *pa_chunk_take_idle(void)
+{
+	unsigned int n, w;
+
+	for (n = 0; pa_space.nidle && n < pa_nchunks; n++) {
+		for (w = 0; w < PA_CHUNK_WORDS; w++) {
+			u64 *word = &pa_chunks[n].idle[w];
+			size_t i;
+
+			if (!*word)
+				continue;
+			i = w * 64 + (size_t)__builtin_ctzll(*word);
+			*word &= *word - 1;
+			pa_space.nidle--;
+			return pa_chunks[n].base + i * PA_ARENA_SIZE;
+		}
+	}
+	return NULL;
+}
+
+/* Maps arena @i of a chunk again. */
+static void *pa_chunk_map_again(struct pa_chunk *chunk, unsigned int i)
+{
+	char *want = chunk->base + i * PA_ARENA_SIZE;
+	int saved = errno;
+	char *p = mmap(want, PA_ARENA_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != MAP_FAILED && p != want) {
+		/* A kernel that does not know the flag. */
+		munmap(p, PA_ARENA_SIZE);
+		p = MAP_FAILED;
+	}
+	errno = saved;
+	if (p == MAP_FAILED)
+		return NULL;
+	pa_chunk_advise(chunk, p, PA_ARENA_SIZE);
+	pa_space.naway--;
+	WRITE_ONCE(chunk->away[i / 64], chunk->away[i / 64] & ~(1ULL << (i % 64)));
+	/* Readable from here on. */
+	smp_store_release(&chunk->hidden[i / 64],
+			  chunk->hidden[i / 64] & ~(1ULL << (i % 64)));
+	return p;
+}
+
+/* One try to get addresses back; where it failed, the next one does not begin. */
+static void *pa_chunk_take_away(void)
+{
+	unsigned int n, w;
+
+	for (n = 0; pa_space.naway && n < pa_nchunks; n++) {
+		struct pa_chunk *chunk = &pa_chunks[(pa_space.try + n) % pa_nchunks];
+
+		for (w = 0; chunk->size && w < PA_CHUNK_WORDS; w++) {
+			void *p;
+
+			if (!chunk->away[w])
+				continue;
+			p = pa_chunk_map_again(chunk, w * 64 +
+					       (unsigned int)__builtin_ctzll(chunk->away[w]));
+			pa_space.try += n + !p;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * pa_chunk_take() - address space for one arena
+ *
+ * Return: mapped memory that reads as zeros, or NULL.
+ */
+void *pa_chunk_take(void)
+{
+	void *p = pa_chunk_take_idle();
+
+	if (!p && pa_space.next == pa_space.end) {
+		p = pa_chunk_take_away();
+		if (!p && !pa_chunk_map())
+			return NULL;
+	}
+	if (p)
+		return p;
+	p = pa_space.next;
+	pa_space.next += PA_ARENA_SIZE;
+	return p;
+}
+
+/**
+ * pa_chunk_hide() - readers may not peek at an arena any more
+ * @arena: not in use
+ */
+void pa_chunk_hide(const void *arena)
+{
+	struct pa_chunk *chunk = pa_chunk_of(arena);
+	unsigned int i = pa_chunk_index(chunk, arena);
+
+	WRITE_ONCE(chunk->hidden[i / 64], chunk->hidden[i / 64] | 1ULL << (i % 64));
+}
+
+/* Likewise for all that is idle or was never cut. */
+void pa_chunk_hide_idle(void)
+{
+	unsigned int n, w;
+
+	for (n = 0; pa_space.nidle && n < pa_nchunks; n++) {
+		for (w = 0; w < PA_CHUNK_WORDS; w++) {
+			struct pa_chunk *chunk = &pa_chunks[n];
+
+			WRITE_ONCE(chunk->hidden[w], chunk->hidden[w] | chunk->idle[w]);
+			chunk->idle[w] = 0;
+		}
+	}
+	pa_space.nidle = 0;
+	for (; pa_space.next != pa_space.end; pa_space.next += PA_ARENA_SIZE)
+		pa_chunk_hide(pa_space.next);
+}
+
+/* Unmaps @n arenas from @i on; if the map table is full, they stay, as idle. */
+static size_t pa_chunk_unmap(struct pa_chunk *chunk, unsigned int i, unsigned int n)
+{
+	size_t bytes = n * PA_ARENA_SIZE;
+	char *p = chunk->base + i * PA_ARENA_SIZE;
+	bool gone = !munmap(p, bytes);
+
+	if (!gone)
+		pa_pages_release(p, bytes);
+	for (; n--; i++) {
+		u64 bit = 1ULL << (i % 64);
+
+		if (gone) {
+			chunk->away[i / 64] |= bit;
+			pa_space.naway++;
+		} else {
+			chunk->idle[i / 64] |= bit;
+			pa_space.nidle++;
+			WRITE_ONCE(chunk->hidden[i / 64], chunk->hidden[i / 64] & ~bit);
+		}
+	}
+	return gone ? bytes : 0;
+}
+
+static size_t pa_chunk_unmap_runs(struct pa_chunk *chunk)
+{
+	unsigned int arenas = (unsigned int)(chunk->size / PA_ARENA_SIZE), i, n, away = 0;
+	size_t bytes = 0;
+
+	for (i = 0; i < arenas; i += n + !n) {
+		for (n = 0; i + n < arenas; n++) {
+			u64 bit = 1ULL << ((i + n) % 64);
+
+			if (!(chunk->hidden[(i + n) / 64] & ~chunk->away[(i + n) / 64] & bit))
+				break;
+		}
+		if (n)
+			bytes += pa_chunk_unmap(chunk, i, n);
+	}
+	for (i = 0; i < PA_CHUNK_WORDS; i++)
+		away += hweight64(chunk->away[i]);
+	if (away == arenas) {
+		pa_space.naway -= away;
+		WRITE_ONCE(chunk->size, 0);
+	}
+	return bytes;
+}
+
+/**
+ * pa_chunk_unmap_hidden() - unmap what was hidden, a grace period after that
+ *
+ * Return: bytes of address space that went back.
+ */
+size_t pa_chunk_unmap_hidden(void)
+{
+	int saved = errno;
+	size_t bytes = 0;
+	unsigned int n;
+
+	for (n = 0; n < pa_nchunks; n++)
+		if (pa_chunks[n].size)
+			bytes += pa_chunk_unmap_runs(&pa_chunks[n]);
+	errno = saved;
+	return bytes;
+}
