@@ -32,8 +32,12 @@
 #define PA_CHUNK_MAX	(64UL << 20)
 #define PA_CHUNK_WORDS	((PA_CHUNK_MAX / PA_ARENA_SIZE + 63) / 64)
 
-/* Heaps below this size are not worth huge pages; they would inflate them. */
-#define PA_THP_HEAP	(32UL << 20)
+/*
+ * Heaps below this size would be inflated by huge pages: up to 2 MiB in which
+ * little is used. Peak over nine programs, relative to none: 1.006 with 16 MiB,
+ * 1.03 with 8, 1.05 with 4; CPU time 0.93, 0.93, 0.91.
+ */
+#define PA_THP_HEAP	(16UL << 20)
 #define PA_HUGE		(2UL << 20)
 
 #ifndef MAP_FIXED_NOREPLACE

@@ -25,7 +25,7 @@
  * idle memory is looked at.
  */
 #define PA_CACHE_ENTRIES	32
-#define PA_CACHE_LEAST		(1UL << 20)
+#define PA_CACHE_LEAST		(256UL << 10)
 #define PA_CACHE_MOST		(32UL << 20)
 
 /* Mapped inside a slow path: on no list, no lock may be taken for it. */
@@ -135,7 +135,10 @@ static void pa_large_unmap(struct pa_large *large)
 	errno = saved;
 }
 
-/* The smallest cached mapping that fits without wasting more than a quarter. */
+/*
+ * The smallest cached mapping that fits. It may be much too large: its pages
+ * are there already, and a new mapping would come on top of it.
+ */
 static struct pa_large *pa_cache_take(size_t total)
 {
 	struct pa_large *best = NULL;
@@ -144,7 +147,7 @@ static struct pa_large *pa_cache_take(size_t total)
 	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
 		struct pa_large *l = pa_cache[i];
 
-		if (l && l->mapped >= total && l->mapped <= total + total / 4 &&
+		if (l && l->mapped >= total && l->mapped <= 4 * total &&
 		    (!best || l->mapped < best->mapped)) {
 			best = l;
 			at = i;
@@ -276,7 +279,7 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 			pa_large_list_add(large);
 		pa_large_unlock();
 		if (large && zero)
-			memset(large->block, 0, large->mapped - sizeof(*large));
+			memset(large->block, 0, size);
 	}
 	if (large) {
 		pa_large_account(large, true);
