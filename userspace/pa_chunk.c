@@ -138,6 +138,7 @@ static bool pa_chunk_map(void)
 	/* Readers see a chunk whole. Pairs with pa_chunk_of(). */
 	smp_store_release(&chunk->size, size);
 	if (chunk == &pa_chunks[pa_nchunks])
+		/* Pairs with pa_chunk_of(), too. */
 		smp_store_release(&pa_nchunks, pa_nchunks + 1);
 	pa_space.next = p;
 	pa_space.end = p + size;
@@ -153,6 +154,7 @@ static struct pa_chunk *pa_chunk_of(const void *p)
 	unsigned int n = smp_load_acquire(&pa_nchunks);
 
 	while (n--) {
+		/* What the size belongs to comes with it. Pairs with pa_chunk_map(). */
 		size_t size = smp_load_acquire(&pa_chunks[n].size);
 
 		if ((uintptr_t)p - (uintptr_t)READ_ONCE(pa_chunks[n].base) < size)
