@@ -3,6 +3,8 @@
  * The exported functions.
  */
 #include <linux/export.h>
+#include <linux/kcsan-checks.h>
+#include <linux/kmsan-checks.h>
 #include <linux/linkage.h>
 #include <linux/mm.h>
 #include <linux/poolalloc.h>
@@ -18,10 +20,24 @@ static_assert(POOLALLOC_MAX_SIZE == PA_MEDIUM_MAX);
 /* Bits of gfp for which a block is wiped; all of them with init_on_alloc. */
 static gfp_t pa_zeroing __read_mostly = __GFP_ZERO;
 
+/*
+ * The largest request that poolalloc_alloc() looks for in a bin. 0 when each
+ * allocation has to do more: the fast path pays nothing for that.
+ */
+static size_t pa_fast_max __read_mostly = PA_SMALL_MAX;
+
+/**
+ * pa_api_init() - choose what an allocation does
+ *
+ * After the backend and what kmemleak is told were chosen.
+ */
 void pa_api_init(void)
 {
 	if (want_init_on_alloc(0))
 		pa_zeroing = ~(__force gfp_t)0;
+	if (static_key_enabled(&pa_slab_on) || static_key_enabled(&pa_leak_on) ||
+	    IS_ENABLED(CONFIG_KMSAN))
+		pa_fast_max = 0;
 }
 
 /* All of the block: its user may use what poolalloc_size() says. */
@@ -36,30 +52,43 @@ static __pa_cold void *pa_alloc_refused(gfp_t gfp)
 	return NULL;
 }
 
+/* What a block of a pool needs before its user gets it. */
+static void pa_alloc_finish(void *p, unsigned int cls, gfp_t gfp)
+{
+	if (want_init_on_alloc(gfp))
+		pa_zero(p, cls);
+	else
+		kmsan_poison_memory(p, pa_class_size(cls), gfp);
+	if (static_branch_unlikely(&pa_leak_on))
+		pa_leak_block_given(p, pa_class_size(cls), gfp);
+}
+
 /* The slot of this CPU had no block at hand, or could not be entered. */
 static void *pa_alloc_out_of_line(unsigned int cls, int nid, gfp_t gfp)
 {
+	void *p;
+
 	if (unlikely(gfp & PA_GFP_REFUSED))
 		return pa_alloc_refused(gfp);
 	might_alloc(gfp);
-	return pa_alloc_slow(cls, nid, gfp);
+	if (static_branch_unlikely(&pa_slab_on))
+		return pa_slab_alloc(cls, nid, gfp);
+	p = pa_alloc_slow(cls, nid, gfp);
+	if (p)
+		pa_alloc_finish(p, cls, gfp);
+	return p;
 }
 
 static noinline void *pa_alloc_again(unsigned int cls, gfp_t gfp)
 {
-	void *p;
-
-	if (!cls)
-		cls = pa_class_small(0);
-	p = pa_alloc_out_of_line(cls, PA_ANY_NODE, gfp);
-	return p && want_init_on_alloc(gfp) ? pa_zero(p, cls) : p;
+	return pa_alloc_out_of_line(cls ?: pa_class_small(0), PA_ANY_NODE, gfp);
 }
 
-static noinline void *pa_alloc_medium(size_t size, gfp_t gfp)
+static noinline void *pa_alloc_other(size_t size, gfp_t gfp)
 {
 	if (size > POOLALLOC_MAX_SIZE)
 		return NULL;
-	return pa_alloc_again(pa_class_medium(size), gfp);
+	return pa_alloc_again(pa_class_of(size), gfp);
 }
 
 /**
@@ -85,8 +114,8 @@ void *poolalloc_alloc(size_t size, gfp_t gfp)
 	void *p;
 
 	/* All calls are tail calls: nothing is saved on the stack. */
-	if (unlikely(size > PA_SMALL_MAX))
-		return pa_alloc_medium(size, gfp);
+	if (unlikely(size > pa_fast_max))
+		return pa_alloc_other(size, gfp);
 	/* 0 is the class of no bytes, whose bin is empty. */
 	cls = (size + PA_SMALL_STEP - 1) / PA_SMALL_STEP;
 	if (unlikely(!pa_cpu_try_enter()))
@@ -118,31 +147,44 @@ EXPORT_SYMBOL_GPL(poolalloc_alloc);
  */
 void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node)
 {
-	unsigned int cls;
-	void *p;
-
 	if (node < 0 || node >= PA_MAX_NODES || !pa_nodes[node] || node == pa_this_node())
 		return poolalloc_alloc(size, gfp);
 	if (size > POOLALLOC_MAX_SIZE)
 		return NULL;
-	cls = pa_class_of(size);
-	p = pa_alloc_out_of_line(cls, node, gfp);
-	if (p && want_init_on_alloc(gfp))
-		pa_zero(p, cls);
-	return p;
+	return pa_alloc_out_of_line(pa_class_of(size), node, gfp);
 }
 EXPORT_SYMBOL_GPL(poolalloc_alloc_node);
 
 /* With parameters that cost something at each free. */
 static noinline void pa_free_carefully(void *p)
 {
-	struct pa_pool *pool = pa_free_allowed(p);
+	struct pa_pool *pool;
 
+	if (static_branch_unlikely(&pa_slab_on)) {
+		pa_slab_free(p);
+		return;
+	}
+	pool = pa_free_allowed(p);
 	if (!pool)
 		return;
+	if (static_branch_unlikely(&pa_leak_on))
+		pa_leak_block_taken(p);
 	if (want_init_on_free())
 		pa_zero(p, pool->cls);
+	else
+		kmsan_poison_memory(p, pa_class_size(pool->cls), GFP_ATOMIC);
 	pa_free_slow(p);
+}
+
+/*
+ * A free writes to the whole block, for KCSAN: whoever still uses it is
+ * reported.
+ */
+static __always_inline void pa_watch_free(const void *p, const struct pa_pool *pool)
+{
+	if (IS_ENABLED(CONFIG_KCSAN))
+		__kcsan_check_access(p, pa_class_size(pool->cls),
+				     KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
 }
 
 static noinline void pa_free_twice(void *p)
@@ -167,6 +209,13 @@ static noinline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool,
 static noinline void pa_free_others(void *p)
 {
 	pa_cpu_leave();
+	if (IS_ENABLED(CONFIG_KCSAN)) {
+		struct pa_pool *pool = pa_pool_of(p);
+
+		if (!pool)
+			return;
+		pa_watch_free(p, pool);
+	}
 	pa_free_slow(p);
 }
 
@@ -197,6 +246,7 @@ void poolalloc_free(const void *ptr)
 	slot = raw_cpu_read(pa_cpu.slot);
 	if (unlikely(!pa_owned_by(&pool->owner, slot)))
 		return pa_free_others(p);
+	pa_watch_free(p, pool);
 	cls = pool->cls;
 	slot->room[cls]--;
 	if (unlikely((s8)slot->room[cls] < 0))
@@ -252,10 +302,12 @@ unsigned int poolalloc_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void *
 	}
 	might_alloc(gfp);
 	cls = pa_class_of(size);
+	if (static_branch_unlikely(&pa_slab_on))
+		return pa_slab_alloc_bulk(cls, gfp, n, out);
 	n = pa_alloc_bulk(cls, gfp, n, out);
-	if (want_init_on_alloc(gfp))
+	if (want_init_on_alloc(gfp) || unlikely(!pa_fast_max))
 		for (i = 0; i < n; i++)
-			pa_zero(out[i], cls);
+			pa_alloc_finish(out[i], cls, gfp);
 	return n;
 }
 EXPORT_SYMBOL_GPL(poolalloc_alloc_bulk);
@@ -291,7 +343,9 @@ EXPORT_SYMBOL_GPL(poolalloc_free_bulk);
  */
 size_t poolalloc_size(const void *p)
 {
-	return p ? pa_usable_size(p) : 0;
+	if (!p)
+		return 0;
+	return static_branch_unlikely(&pa_slab_on) ? pa_slab_size(p) : pa_usable_size(p);
 }
 EXPORT_SYMBOL_GPL(poolalloc_size);
 
@@ -299,7 +353,8 @@ EXPORT_SYMBOL_GPL(poolalloc_size);
  * poolalloc_trim() - give memory back to the system
  *
  * Flushes this CPU's slot and gives every arena back that holds no live
- * block, the reserve too. Other CPUs keep what they cache.
+ * block, the reserve too. Other CPUs keep what they cache. With backend=slab
+ * SLUB decides what it keeps, and nothing is done.
  *
  * Context: Any but NMI. Does not sleep.
  * Return: bytes that are free after the next grace period.

@@ -200,14 +200,24 @@ static void pa_node_unmap_all(struct pa_node *node)
 	}
 }
 
+/**
+ * pa_report_leak() - tell of blocks that are live when the module is unloaded
+ * @cls: their class
+ * @live: how many
+ */
+void pa_report_leak(unsigned int cls, u64 live)
+{
+	if (live)
+		pr_warn("leak: %llu blocks of %zu bytes were never freed\n",
+			live, pa_class_size(cls));
+}
+
 static void pa_report_leaks(struct pa_stats *stats)
 {
 	unsigned int cls;
 
 	for (cls = 1; cls < PA_CLASSES; cls++)
-		if (stats->cls[cls].live)
-			pr_warn("leak: %llu blocks of %zu bytes were never freed\n",
-				stats->cls[cls].live, pa_class_size(cls));
+		pa_report_leak(cls, stats->cls[cls].live);
 }
 
 /**
@@ -228,6 +238,7 @@ void pa_nodes_exit(void)
 		pa_report_leaks(stats);
 		kvfree(stats);
 	}
+	pa_leak_exit();
 	for (nid = 0; nid < PA_MAX_NODES; nid++)
 		if (pa_nodes[nid])
 			pa_node_unmap_all(pa_nodes[nid]);

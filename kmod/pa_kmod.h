@@ -15,8 +15,17 @@
 #define PA_ARENA_ORDER	(PA_ARENA_SHIFT - PAGE_SHIFT)
 #define PA_ARENA_PAGES	(PA_ARENA_SIZE / PAGE_SIZE)
 
+/*
+ * What a caller may ask for that makes no sense for memory that it shares
+ * with others: zones, accounting, mobility, or to try for ever.
+ */
+#define PA_GFP_DROPPED	(GFP_ZONEMASK | __GFP_ZERO | __GFP_ACCOUNT | \
+			 __GFP_RECLAIMABLE | __GFP_WRITE | \
+			 __GFP_NOFAIL | __GFP_RETRY_MAYFAIL)
+
 /* pa_pages.c: where arenas come from; parameters max_arenas and fail_nth. */
 extern unsigned int pa_max_arenas;
+bool pa_fault_injected(void);
 struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
 
 /* May who asks with @gfp wait for memory? Not in reclaim itself. */
@@ -40,6 +49,30 @@ void pa_api_init(void);
 int pa_cpus_init(void);
 void pa_cpus_exit(void);
 void pa_nodes_exit(void);
+void pa_report_leak(unsigned int cls, u64 live);
+
+/* pa_slab.c: blocks that are slab objects; parameter backend. */
+struct seq_file;
+DECLARE_STATIC_KEY_FALSE(pa_slab_on);
+int pa_slab_init(void);
+void pa_slab_exit(void);
+void *pa_slab_alloc(unsigned int cls, int nid, gfp_t gfp);
+unsigned int pa_slab_alloc_bulk(unsigned int cls, gfp_t gfp, unsigned int n, void **out);
+void pa_slab_free(void *p);
+size_t pa_slab_size(const void *p);
+void pa_slab_shrink(void);
+void pa_slab_reset_peaks(void);
+void pa_slab_show(struct seq_file *m);
+
+/* pa_leak.c: what kmemleak is told; parameter kmemleak. */
+DECLARE_STATIC_KEY_FALSE(pa_leak_on);
+int pa_leak_init(void);
+void pa_leak_exit(void);
+void pa_leak_block_given(const void *p, size_t size, gfp_t gfp);
+void pa_leak_block_taken(const void *p);
+void pa_leak_arena_mapped(struct pa_arena *arena, gfp_t gfp);
+void pa_leak_arena_unmapped(const struct rcu_head *head);
+void pa_leak_arena_freed(const struct pa_arena *arena, const struct rcu_head *head);
 
 /* pa_rcu.c: deferred frees. */
 int pa_rcu_init(void);

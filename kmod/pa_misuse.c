@@ -95,10 +95,13 @@ MODULE_PARM_DESC(check_free, "Check at every free that the block is not free alr
 
 /**
  * pa_careful_init() - choose what free does
+ *
+ * After the backend and what kmemleak is told were chosen.
  */
 void pa_careful_init(void)
 {
-	if (pa_check_free || want_init_on_free())
+	if (pa_check_free || want_init_on_free() || IS_ENABLED(CONFIG_KMSAN) ||
+	    static_key_enabled(&pa_slab_on) || static_key_enabled(&pa_leak_on))
 		static_branch_enable(&pa_careful);
 }
 

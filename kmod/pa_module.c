@@ -45,6 +45,12 @@ static int __init pa_init(void)
 	if (ret)
 		return ret;
 	pa_class_init();
+	ret = pa_slab_init();
+	if (ret)
+		goto no_slab;
+	ret = pa_leak_init();
+	if (ret)
+		goto no_cpus;
 	pa_careful_init();
 	pa_api_init();
 	ret = pa_cpus_init();
@@ -59,8 +65,11 @@ static int __init pa_init(void)
 	ret = pa_proc_init(pa_world_readable ? 0444 : 0400);
 	if (ret)
 		goto no_proc;
-	pr_info("loaded, geometry %s: arenas of %lu KiB, pools of %lu KiB\n",
-		PA_GEOMETRY, PA_ARENA_SIZE / 1024, PA_POOL_SIZE / 1024);
+	if (static_key_enabled(&pa_slab_on))
+		pr_info("loaded, backend slab: a kmem_cache per size class\n");
+	else
+		pr_info("loaded, geometry %s: arenas of %lu KiB, pools of %lu KiB\n",
+			PA_GEOMETRY, PA_ARENA_SIZE / 1024, PA_POOL_SIZE / 1024);
 	return 0;
 
 no_proc:
@@ -71,6 +80,8 @@ no_rcu:
 	pa_cpus_exit();
 	pa_nodes_exit();
 no_cpus:
+	pa_slab_exit();
+no_slab:
 	pr_err("cannot load: error %d\n", ret);
 	return ret;
 }
@@ -82,6 +93,7 @@ static void __exit pa_exit(void)
 	pa_rcu_exit();
 	pa_cpus_exit();
 	pa_nodes_exit();
+	pa_slab_exit();
 	pr_info("unloaded\n");
 }
 

@@ -14,14 +14,6 @@
 static_assert(PA_ARENA_SHIFT >= PAGE_SHIFT);
 
 /*
- * What a caller may ask for that makes no sense for memory that it shares
- * with others: zones, accounting, mobility, or to try for ever.
- */
-#define PA_GFP_DROPPED	(GFP_ZONEMASK | __GFP_ZERO | __GFP_ACCOUNT | \
-			 __GFP_RECLAIMABLE | __GFP_WRITE | \
-			 __GFP_NOFAIL | __GFP_RETRY_MAYFAIL)
-
-/*
  * A bug in one user's error path may not take the whole machine's memory, and
  * a test needs a heap that is full: hence a hard limit.
  */
@@ -39,7 +31,12 @@ static atomic_t pa_arenas_used = ATOMIC_INIT(0);
 /* Arenas that wait for their grace period. */
 static atomic_t pa_arenas_waiting = ATOMIC_INIT(0);
 
-static bool pa_fault_injected(void)
+/**
+ * pa_fault_injected() - is this request for memory the one to fail?
+ *
+ * Return: true for the one that fail_nth has counted down to.
+ */
+bool pa_fault_injected(void)
 {
 	unsigned int n = READ_ONCE(pa_fail_nth);
 
@@ -172,6 +169,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 		atomic_dec(&pa_arenas_used);
 		return NULL;
 	}
+	pa_leak_arena_mapped(page_address(page), gfp);
 	trace_arena_map(nid, pa_arena_bytes(page_address(page)));
 	return page_address(page);
 }
@@ -196,6 +194,7 @@ static void pa_arena_free(struct rcu_head *head)
 {
 	struct pa_arena *arena = pa_arena_of(head);
 
+	pa_leak_arena_freed(arena, head);
 	free_pages((unsigned long)arena, pa_arena_order(arena));
 	atomic_dec(&pa_arenas_waiting);
 }
@@ -216,5 +215,6 @@ void pa_arena_unmap(struct pa_arena *arena)
 	trace_arena_unmap(arena->nid, pa_arena_bytes(arena));
 	atomic_dec(&pa_arenas_used);
 	atomic_inc(&pa_arenas_waiting);
+	pa_leak_arena_unmapped(head);
 	call_rcu_hurry(head, pa_arena_free);
 }

@@ -33,14 +33,28 @@ static void pa_proc_write_line(void *ctx, const char *text, size_t len)
 
 static int pa_proc_show(struct seq_file *m, void *v)
 {
+	if (static_branch_unlikely(&pa_slab_on)) {
+		pa_slab_show(m);
+		return 0;
+	}
 	pa_report(m->private, pa_proc_write_line, m);
+	seq_puts(m, "backend pool\n");
 	return 0;
+}
+
+static void pa_proc_trim(void)
+{
+	if (static_branch_unlikely(&pa_slab_on))
+		pa_slab_shrink();
+	else
+		pa_trim_all();
 }
 
 static void pa_reset_peaks(void)
 {
 	unsigned int nid;
 
+	pa_slab_reset_peaks();
 	for (nid = 0; nid < PA_MAX_NODES; nid++)
 		if (pa_nodes[nid])
 			pa_node_reset_peaks(pa_nodes[nid]);
@@ -76,7 +90,7 @@ static ssize_t pa_proc_write(struct file *file, const char __user *from, size_t 
 		return -EFAULT;
 	word[len] = '\0';
 	if (sysfs_streq(word, "trim"))
-		pa_trim_all();
+		pa_proc_trim();
 	else if (sysfs_streq(word, "reset_peaks"))
 		pa_reset_peaks();
 	else

@@ -187,7 +187,7 @@ void poolalloc_free_rcu(void *p)
 		return;
 	}
 	pr_err_ratelimited("no memory to defer the free of a block, %zu bytes are leaked\n",
-			   pa_usable_size(p));
+			   poolalloc_size(p));
 }
 EXPORT_SYMBOL_GPL(poolalloc_free_rcu);
 

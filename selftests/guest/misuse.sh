@@ -14,6 +14,7 @@ wrong() {
 	is "$2: no address" $? 1
 }
 
+POOLALLOC_BACKEND=pool
 load && load_test
 wrong 0 free_static "was not allocated here"
 wrong 1 free_stack "was not allocated here"
@@ -36,5 +37,16 @@ wrong 7 free_twice "was freed already"
 wrong 8 free_twice_later "was freed already"
 scenario api
 accounted 0 "after double frees with check_free=1"
+unload
+
+# What SLUB does not know of. The rest of that backend's net is tried by fish.sh.
+load backend=slab && load_test
+sleep 5
+wrong 0 free_static "was not allocated here"
+wrong 1 free_stack "was not allocated here"
+wrong 2 free_kmalloc "was not allocated here"
+wrong 3 free_vmalloc "was not allocated here"
+wrong 4 free_nonsense "was not allocated here" 2
+accounted 0 "after wrong frees with backend=slab"
 unload
 finish

@@ -3,6 +3,7 @@
 # guest: smp=2 mem=1G numa
 . ./common
 
+POOLALLOC_BACKEND=pool
 # node N COLUMN: of /proc/poolalloc: 3 arenas, 6 live blocks
 node() {
 	awk -v n="$1" -v c="$2" '$1 == "node" && $2 == n { print $c }' $PROC

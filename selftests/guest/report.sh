@@ -3,6 +3,8 @@
 # guest: smp=2 mem=1G
 . ./common
 
+# What a report of the other backend says is in backend.sh.
+POOLALLOC_BACKEND=pool
 load && load_test
 scenario hold 30
 
@@ -18,10 +20,11 @@ for name in arenas mapped_bytes pools; do
 	is "one line $name N peak N" "$(grep -cE "^$name [0-9]+ peak [0-9]+\$" /tmp/report)" 1
 	at_most "$name is not above its peak" "$(value $name)" "$(peak $name)"
 done
+is "backend" "$(sed -n 's/^backend //p' $PROC)" pool
 is "a row per CPU" "$(grep -cE '^slot +[0-9].* cpu[0-9]+$' /tmp/report)" "$(nproc)"
 is "a row per node" "$(grep -cE '^node +[0-9]' /tmp/report)" 1
 is "one identity" "$(grep -cE '^identity [0-9]+ = live [0-9]+ \+ free [0-9]+ \+ descriptors [0-9]+ \+ uncarved [0-9]+ ok$' /tmp/report)" 1
-is "no other kind of line" "$(grep -cvE '^(#|poolalloc - |geometry |[a-z_]+ [0-9]+( peak [0-9]+)?$|class |slot |node |identity )' /tmp/report)" 0
+is "no other kind of line" "$(grep -cvE '^(#|poolalloc - |geometry |backend |[a-z_]+ [0-9]+( peak [0-9]+)?$|class |slot |node |identity )' /tmp/report)" 0
 is "no addresses" "$(grep -cE '0x|ffff' /tmp/report)" 0
 
 # Each row has as many columns as its heading.

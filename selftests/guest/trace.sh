@@ -3,6 +3,7 @@
 # guest: smp=2 mem=1G
 . ./common
 
+POOLALLOC_BACKEND=pool
 TRACING=/sys/kernel/tracing
 load reserve=0 && load_test
 is "events" "$(cd $TRACING/events/poolalloc && echo */ | tr -d /)" \

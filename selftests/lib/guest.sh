@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# guest.sh KERNEL [-g GEOMETRY] [-o 'QEMU.SH OPTIONS'] [NAME...]: runs the scripts selftests/guest/*.sh
+# guest.sh KERNEL [-g GEOMETRY] [-b BACKEND] [-o 'QEMU.SH OPTIONS'] [NAME...]: runs the scripts selftests/guest/*.sh
 # (all, or those named) in guests of that kernel and prints KTAP, one nested test per script.
 #
 # Scripts with the same options share a boot. Options stand in a script's comment lines:
@@ -12,11 +12,12 @@ set -u
 . "$(dirname "$0")/common.sh"
 
 [ $# -ge 1 ] || die "usage: guest.sh KERNEL [-g GEOMETRY] [-o 'OPTIONS'] [NAME...]"
-kernel=$1 geometry=seed more=
+kernel=$1 geometry=seed backend= more=
 shift
-while getopts g:o: opt; do
+while getopts g:b:o: opt; do
 	case "$opt" in
 	g) geometry=$OPTARG ;;
+	b) backend=$OPTARG ;;
 	o) more=$OPTARG ;;
 	*) exit 1 ;;
 	esac
@@ -90,7 +91,8 @@ boot_options() {
 	opts=(--kernel "$kernel" --smp "$smp" --mem "$mem" --append "$append" --allow "$allow"
 		--timeout "$(awk '{ s += $1 } END { print s + 300 }' "$work/timeouts.$1")"
 		--env "GUEST_TIMEOUT=$(sort -n "$work/timeouts.$1" | tail -n 1)"
-		--env "POOLALLOC_GEOMETRY=$geometry" --env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}")
+		--env "POOLALLOC_GEOMETRY=$geometry" --env "POOLALLOC_BACKEND=$backend"
+		--env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}")
 	[ -n "$numa" ] && opts+=(--numa)
 	[ -n "$icount" ] && opts+=(--icount)
 	[ -n "$kmod" ] && opts+=(--kmod "$kmod")
