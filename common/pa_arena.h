@@ -81,8 +81,8 @@ enum pa_pool_state {
  * @left: local frees until something happens (pa_slot_free_event()): the
  *	number of blocks that are out, but while the pool is FULL what is left
  *	of its class's @wake, see pa_pool_out(). Owner.
- * @carved: blocks that have been carved so far; the rest was never touched.
- *	Owner.
+ * @carved: blocks that have been carved so far. The rest was never used; the
+ *	carver may have touched it. Owner.
  * @cls: size class, constant while the pool is not free
  * @state: enum pa_pool_state. Owner, or who holds the pool dequeued.
  * @remote: blocks freed by others and the QUEUED bit, see pa_remote.h. Any.

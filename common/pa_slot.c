@@ -414,6 +414,7 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 		n = (u32)pool->capacity - pool->carved;
 	WRITE_ONCE(pool->carved, (u16)(pool->carved + n));
 	WRITE_ONCE(pool->left, pool->left + n);
+	slot->fresh[pool->cls] = true;
 	slot->carves++;
 	for (; n > 1; n--, p += size)
 		pa_store_link(p, p + size);
@@ -431,6 +432,7 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 {
 	void *list = pool->free;
 
+	slot->fresh[pool->cls] = false;
 	if (!list)
 		return pool->holes ? pa_hole_fill(pool) : pa_pool_carve(slot, pool);
 	if (unlikely(!pa_pool_holds(pool, list) ||
@@ -509,17 +511,42 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 }
 
 /*
+ * What is left in a bin that was filled by cutting new blocks, and that takes
+ * no freed ones, is the end of the current pool's carved part: it becomes
+ * uncarved again, without a walk over memory that perhaps was never used.
+ */
+static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *p)
+{
+	struct pa_pool *pool = slot->cls[cls].current_pool;
+	u32 index;
+
+	if (!slot->fresh[cls] || (PA_HOT_ROOM && cls < PA_FIRST_MEDIUM) ||
+	    !pool || !pa_pool_holds(pool, p))
+		return false;
+	index = pa_class_index(cls, (size_t)((const char *)p - pa_pool_base(pool)));
+	WRITE_ONCE(pool->left, pool->left - (pool->carved - index));
+	WRITE_ONCE(pool->carved, (u16)index);
+	return true;
+}
+
+/*
  * Returns the blocks of a bin to the pools they came from. In one step: in
  * userspace a signal handler may pop from the bin in between.
  */
 static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 {
+	void **bin = pa_slot_bin(slot, cls);
 	u32 left = PA_POOL_SIZE;
 	void *p, *next;
 
 	slot->room[cls] = 0;
+	if (!READ_ONCE(*bin))
+		return;
+	p = xchg(bin, NULL);
+	if (p && pa_slot_uncarve(slot, cls, p))
+		return;
 	/* More than any bin can hold: the list goes in a circle. */
-	for (p = xchg(pa_slot_bin(slot, cls), NULL); p && left; p = next, left--) {
+	for (; p && left; p = next, left--) {
 		next = pa_load_link(p);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 	}

@@ -55,6 +55,7 @@ struct pa_slot_class {
  * @cls: per class. Owner.
  * @medium: bins of the medium classes. Owner; statistics read.
  * @room: how many more local frees of a small class go to its bin. Owner.
+ * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
  * @refills: bins filled
@@ -77,6 +78,7 @@ struct pa_slot {
 	struct pa_bins *bins;
 	struct pa_pool *full;
 	u8 room[PA_CLASSES];
+	bool fresh[PA_CLASSES];
 	u64 pools;
 	u64 empty;
 	u64 refills;

@@ -268,6 +268,41 @@ static void many_classes(void)
 	random_scenario(0, 3000);
 }
 
+/*
+ * What a bin holds of newly cut blocks is uncarved again after a flush, if the bin takes no freed blocks;
+ * a bin that was filled from a list goes back to the list.
+ */
+static void uncarved_again(void)
+{
+	static const unsigned char classes[] = { 1, 2, 8, 63, 64, 65, 100 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(classes); i++) {
+		unsigned int cls = classes[i], k;
+		bool exact = !PA_HOT_ROOM || cls >= PA_FIRST_MEDIUM;
+		struct pa_pool *pool;
+
+		start(0);
+		for (k = 0; k < 3; k++)
+			alloc_from(0, cls);
+		pool = pa_pool_head(pa_desc_of(oracle.block[0].p));
+		pa_slot_flush(&slots[0]);
+		TAP_CHECK(pool->left == 3 && (exact ? pool->carved == 3 : pool->carved >= 3));
+		check_all();
+		free_through(0, 0, false);
+		/* The first of these fills the bin from the pool's list. */
+		for (k = pool->free ? 1 : 2; k; k--)
+			alloc_from(0, cls);
+		pa_slot_flush(&slots[0]);
+		TAP_CHECK(pool->left == oracle.n && (!exact || pool->carved >= pool->left));
+		check_all();
+		for (k = 0; k < pool->capacity; k++)
+			alloc_from(0, cls);
+		check_all();
+		empty_everything();
+	}
+}
+
 /* A slot that goes while a freer has its pool in hand, in every order of the halves. */
 static void exit_orders(void)
 {
@@ -362,11 +397,12 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(5);
+	tap_start(6);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
+	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a slot lets go while freers are half done", exit_orders);
 	tap_test("abandoned slots", abandoned);
 	oracle_done(&oracle);
