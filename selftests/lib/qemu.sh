@@ -94,10 +94,12 @@ prepare_initramfs() {
 }
 
 qemu_args() {
-	# Under TCG a CPU can be away for seconds: the watchdogs must not take that for a stall.
+	# Under TCG a CPU can be away for seconds: the watchdogs must not take that for a stall, nor
+	# the check of the timer at the start for a broken one.
 	local line="console=ttyS0,115200 panic=-1 oops=panic mitigations=off nokaslr"
 
 	line+=" rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=0"
+	line+=" no_timer_check"
 	line+=" printk.always_kmsg_dump=1 printk.devkmsg=on loglevel=7 tsc=unstable"
 	args=(-accel tcg -cpu max -m "$mem" -nographic -no-reboot -nodefaults -monitor none
 		-kernel "$VMLINUZ" -initrd "$work/initramfs"
