@@ -1,34 +1,55 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# matrix.sh [KERNEL...]: the guest tests on each of these kernels, and a table of the results.
+# matrix.sh [KERNEL...]: the guest tests on each of these kernels, and a table of the results. So many
+# kernels at once as JOBS says, by default one per two CPUs.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 
-[ $# -gt 0 ] || set -- 6.1 6.12 6.1-rt 6.12-rt
+[ $# -gt 0 ] || set -- 6.1 6.12 6.1-rt 6.12-rt sid
+jobs=${JOBS:-$((($(nproc) + 1) / 2))}
 logs=$POOLALLOC_BUILD/selftests/matrix
 mkdir -p "$logs" || die "cannot create $logs"
-table=$logs/table
-printf '%-12s %-28s %8s %8s %8s\n' kernel release passed failed skipped >"$table"
-failures=0
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
-for kernel; do
-	note "the guest tests on $kernel"
-	settings=$("$LIB_DIR/kernel.sh" "$kernel") || { failures=1; continue; }
+row() {
+	printf '%-8s %-22s %7s %7s %8s %6s\n' "$@"
+}
+
+# Leaves its row, and its report when something failed.
+run_kernel() {
+	local kernel=$1 log=$logs/$1.log settings KVER status counts passed failed skipped start=$SECONDS
+
+	rm -f "$logs/$kernel".{row,report}
+	settings=$("$LIB_DIR/kernel.sh" "$kernel") || return
 	eval "$settings"
-	log=$logs/$kernel.log
+	note "the guest tests on $kernel"
 	"$LIB_DIR/guest.sh" "$kernel" >"$log" 2>&1 </dev/null
 	status=$?
 	counts=$(awk -v name="$kernel" -v status="$status" -f "$LIB_DIR/tapcount.awk" "$log")
 	read -r passed failed skipped <<<"$counts"
 	[ "$failed" = 0 ] || {
-		failures=1
 		printf '%s\n' "$counts" | sed '1d; s/^/# /'
 		echo "# output, from $log:"
 		tail -n 600 "$log" | sed 's/^/#   /'
-	}
-	printf '%-12s %-28s %8s %8s %8s\n' "$kernel" "$KVER" "$passed" "$failed" "$skipped" >>"$table"
-done
+	} >"$logs/$kernel.report"
+	row "$kernel" "$KVER" "$passed" "$failed" "$skipped" $((SECONDS - start)) >"$logs/$kernel.row"
+}
 
-cat "$table"
-[ "$(wc -l <"$table")" -gt $# ] || echo "matrix.sh: not every kernel could be tried" >&2
+for kernel; do
+	while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do
+		wait -n
+	done
+	run_kernel "$kernel" &
+done
+wait
+
+failures=0
+for kernel; do
+	[ ! -f "$logs/$kernel.report" ] || { cat "$logs/$kernel.report"; failures=1; }
+done
+row kernel release passed failed skipped time/s
+for kernel; do
+	cat "$logs/$kernel.row" 2>/dev/null ||
+		{ failures=1; row "$kernel" "could not be tried" - - - -; }
+done
 exit "$failures"

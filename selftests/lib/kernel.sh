@@ -4,6 +4,10 @@
 # modules and its headers, downloaded and unpacked under build/kernels/VERSION. Nothing is
 # installed. Prints shell assignments: KVER, KDIR, VMLINUZ, MODULES, KCONFIG.
 #
+# VERSION may also be sid or sid-rt, the newest kernel in Debian: its headers need a newer compiler and
+# C library than this machine's, so they are installed in a chroot (lib/chroot.sh), and CHROOT says
+# that KDIR is in there.
+#
 # kernel.sh --headers VERSION: the headers only (KVER and KDIR).
 # A kernel that somebody else prepared is used as it is when build/kernels/VERSION/env exists.
 set -u
@@ -11,7 +15,7 @@ set -u
 
 headers_only=
 [ "${1:-}" = --headers ] && { headers_only=1; shift; }
-[ $# = 1 ] || die "usage: ${0##*/} [--headers] VERSION, for instance 6.1 or 6.12"
+[ $# = 1 ] || die "usage: ${0##*/} [--headers] VERSION, for instance 6.1, 6.12 or sid"
 version=$1
 dir=$POOLALLOC_BUILD/kernels/$version
 
@@ -20,6 +24,8 @@ case "$version" in
 *-rt)	series=${version%-rt}; flavour=rt-amd64 ;;
 *)	series=$version; flavour=amd64 ;;
 esac
+suite=
+[ "$series" = sid ] && suite=sid
 
 # The meta-package's name: linux-image-6.12-amd64, or linux-image-amd64 for a release's own kernel.
 meta_of() {
@@ -76,13 +82,25 @@ relocate() {
 }
 
 write_env() {
+	local headers=/usr/src/linux-headers-$kver modules=lib/modules/$kver
+
 	{
 		echo "KVER=$kver"
-		echo "KDIR=$dir/usr/src/linux-headers-$kver"
-		[ -n "$headers_only" ] && return 0
-		echo "VMLINUZ=$dir/boot/vmlinuz-$kver"
-		echo "MODULES=$dir/lib/modules/$kver"
-		echo "KCONFIG=$dir/boot/config-$kver"
+		if [ -n "$suite" ]; then
+			modules=$dir/usr/$modules
+			echo "KDIR=$headers"
+			echo "CHROOT=$suite"
+			[ -n "$headers_only" ] && return 0
+			echo "VMLINUZ=$modules/vmlinuz"
+			echo "KCONFIG=$POOLALLOC_BUILD/chroots/$suite$headers/.config"
+		else
+			modules=$dir/$modules
+			echo "KDIR=$dir$headers"
+			[ -n "$headers_only" ] && return 0
+			echo "VMLINUZ=$dir/boot/vmlinuz-$kver"
+			echo "KCONFIG=$dir/boot/config-$kver"
+		fi
+		echo "MODULES=$modules"
 	} >"$tmp/env"
 }
 
@@ -103,13 +121,36 @@ fetch() {
 	download $wanted
 }
 
+inside() {
+	"$LIB_DIR/chroot.sh" "$suite" "$@" >>"$debs/log" 2>&1
+}
+
+# The headers with their compiler in the chroot; the image as packages, out of it.
+fetch_in_chroot() {
+	local headers=linux-headers-$flavour wanted=
+
+	rm -rf "$tmp" && mkdir -p "$debs" || die "cannot create $debs"
+	note "installing $headers in the chroot of $suite"
+	inside apt-get update -qq &&
+		inside apt-get install -y -qq -o DPkg::Lock::Timeout=300 "$headers" make libc6-dev kmod || return 1
+	kver=$("$LIB_DIR/chroot.sh" "$suite" dpkg-query -W -f='${Depends}' "$headers" |
+		tr ', ' '\n\n' | sed -n 's/^linux-headers-//p')
+	[ -n "$kver" ] || return 1
+	[ -n "$headers_only" ] && return 0
+	wanted="linux-binary-$kver linux-modules-$kver"
+	note "downloading $wanted"
+	# shellcheck disable=SC2086
+	inside sh -c 'cd "$0" && apt-get download -qq "$@"' "$debs" $wanted
+}
+
 usable() {
-	local KDIR='' VMLINUZ=''
+	local KDIR='' VMLINUZ='' CHROOT=''
 
 	[ -f "$dir/env" ] || return 1
 	. "$dir/env"
 	# A moved or half-removed build directory is not a cache.
-	[ -f "$KDIR/Makefile" ] && { [ -n "$headers_only" ] || [ -f "$VMLINUZ" ]; }
+	[ -f "${CHROOT:+$POOLALLOC_BUILD/chroots/$CHROOT}$KDIR/Makefile" ] &&
+		{ [ -n "$headers_only" ] || [ -f "$VMLINUZ" ]; }
 }
 
 usable && { cat "$dir/env"; exit 0; }
@@ -122,13 +163,17 @@ command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
 tmp=$dir.tmp
 debs=$tmp/debs
 mkdir -p "$tmp"
-fetch || { apt_refresh force; fetch; } || {
+if [ -n "$suite" ]; then
+	fetch_in_chroot
+else
+	fetch || { apt_refresh force; fetch; }
+fi || {
 	[ -f "$debs/log" ] && tail -n 3 "$debs/log" >&2
 	die "no Debian kernel $version could be downloaded: are its suite and its -security suite" \
 		"in apt's sources, and is there a network?"
 }
 unpack || die "cannot unpack the packages of $version into $tmp (disk full?)"
-relocate
+[ -n "$suite" ] || relocate
 rm -rf "$debs"
 write_env
 rm -rf "$dir" && mv "$tmp" "$dir" || die "cannot move $tmp to $dir"

@@ -14,7 +14,7 @@
 set -u
 . "$(dirname "$0")/common.sh"
 
-version= kdir= geometry=${GEOMETRY:-seed} out= tests=
+version= kdir= inside=() geometry=${GEOMETRY:-seed} out= tests=
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--tests) tests=1; shift; continue ;;
@@ -35,10 +35,13 @@ if [ -n "$version" ]; then
 	settings=$("$LIB_DIR/kernel.sh" "$version") || exit 1
 	eval "$settings"
 	kdir=$KDIR
+	[ -n "${CHROOT:-}" ] && inside=("$LIB_DIR/chroot.sh" "$CHROOT")
 fi
-[ -f "$kdir/Makefile" ] || die "no kernel headers in '$kdir': give --kernel VERSION or --kdir DIR"
-# An absolute path: Kbuild changes directory.
-kdir=$(cd "$kdir" && pwd)
+[ ${#inside[@]} -gt 0 ] || {
+	[ -f "$kdir/Makefile" ] || die "no kernel headers in '$kdir': give --kernel VERSION or --kdir DIR"
+	# An absolute path: Kbuild changes directory.
+	kdir=$(cd "$kdir" && pwd)
+}
 : "${out:=$POOLALLOC_BUILD/kmod-${version:-$(basename "$kdir")}-$geometry}"
 
 mirror() {
@@ -58,7 +61,7 @@ kbuild() {
 	local dir=$1
 
 	shift
-	make -C "$kdir" M="$dir" GEOMETRY="$geometry" CONFIG_DEBUG_INFO_BTF_MODULES= \
+	"${inside[@]}" make -C "$kdir" M="$dir" GEOMETRY="$geometry" CONFIG_DEBUG_INFO_BTF_MODULES= \
 		-j"$(nproc)" "$@" modules >"$dir/build.log" 2>&1 </dev/null || {
 		cat "$dir/build.log" >&2
 		die "building in $dir failed"
