@@ -27,6 +27,7 @@
 extern unsigned int pa_max_arenas;
 bool pa_fault_injected(void);
 struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
+unsigned long pa_pages_await(void);
 
 /* May who asks with @gfp wait for memory? Not in reclaim itself. */
 static inline bool pa_may_reclaim(gfp_t gfp)

@@ -119,16 +119,25 @@ static bool pa_may_call_page_allocator(void)
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
 }
 
-/*
- * What was given back waits for its grace period. Who may wait too does so
- * before it is told that there is no memory.
+/**
+ * pa_pages_await() - wait for the grace period of what was given back
+ *
+ * Context: task, may sleep; takes no lock.
+ * Return: pages that were waited for.
  */
+unsigned long pa_pages_await(void)
+{
+	unsigned long n = atomic_read(&pa_arenas_waiting);
+
+	if (n)
+		rcu_barrier();
+	return n << PA_ARENA_ORDER;
+}
+
+/* Who may wait does so before it is told that there is no memory. */
 static bool pa_pages_returned(gfp_t gfp)
 {
-	if (!pa_may_reclaim(gfp) || !atomic_read(&pa_arenas_waiting))
-		return false;
-	rcu_barrier();
-	return true;
+	return pa_may_reclaim(gfp) && pa_pages_await();
 }
 
 static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)

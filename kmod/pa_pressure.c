@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * When memory is short: spare arenas for who may not wait for memory, the
- * shrinker, and trimming of all CPUs' slots.
+ * shrinker, a last chance before a process is killed, and trimming of all
+ * CPUs' slots.
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/shrinker.h>
@@ -174,6 +177,22 @@ static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_con
 	return pages;
 }
 
+/*
+ * Before a process is killed: memory that was given back may still wait for
+ * its grace period. Only that is waited for. Slots of other CPUs are flushed
+ * under the hotplug lock, which whoever is out of memory may hold.
+ */
+static int pa_out_of_memory(struct notifier_block *block, unsigned long event, void *freed)
+{
+	pa_trim();
+	*(unsigned long *)freed += pa_pages_await();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block pa_oom_block = {
+	.notifier_call = pa_out_of_memory,
+};
+
 static void pa_spares_free(void)
 {
 	unsigned int nid;
@@ -241,8 +260,12 @@ int pa_pressure_init(void)
 		goto no_workqueue;
 	if (pa_spares_init() || pa_shrinker_init())
 		goto no_spares;
+	if (register_oom_notifier(&pa_oom_block))
+		goto no_notifier;
 	return 0;
 
+no_notifier:
+	shrinker_free(pa_shrinker);
 no_spares:
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
@@ -254,6 +277,7 @@ no_workqueue:
 /* The heap is still there; nobody uses it. */
 void pa_pressure_exit(void)
 {
+	unregister_oom_notifier(&pa_oom_block);
 	shrinker_free(pa_shrinker);
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
