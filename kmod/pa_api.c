@@ -126,6 +126,8 @@ void *poolalloc_alloc(size_t size, gfp_t gfp)
 		return pa_alloc_again(cls, gfp);
 	}
 	raw_cpu_write(pa_cpu.bin[cls], pa_load_link(p));
+	/* What is taken may come back: else each free would soon go to its pool. */
+	raw_cpu_inc(pa_cpu.room[cls]);
 	pa_cpu_leave();
 	if (unlikely(gfp & pa_zeroing))
 		return pa_zero(p, cls);
@@ -196,7 +198,7 @@ static noinline void pa_free_twice(void *p)
 /* To its pool, since the bin holds enough. */
 static noinline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool, void *p)
 {
-	slot->room[pool->cls] = 0;
+	raw_cpu_write(pa_cpu.room[pool->cls], 0);
 	if (unlikely(pool->free == p)) {
 		pa_free_twice(p);
 		return;
@@ -248,8 +250,7 @@ void poolalloc_free(const void *ptr)
 		return pa_free_others(p);
 	pa_watch_free(p, pool);
 	cls = pool->cls;
-	slot->room[cls]--;
-	if (unlikely((s8)slot->room[cls] < 0))
+	if (unlikely(pa_cpu_dec_is_neg(room[cls])))
 		return pa_free_to_pool(slot, pool, p);
 	/*
 	 * The most frequent mistake, which would give the block to everybody
@@ -263,22 +264,6 @@ void poolalloc_free(const void *ptr)
 	pa_cpu_leave();
 }
 EXPORT_SYMBOL_GPL(poolalloc_free);
-
-/**
- * poolalloc_free_sized() - free memory of a known size
- * @p: what an allocating function returned, or NULL
- * @size: the size that was asked for
- *
- * The size is a promise that costs nothing to give and lets later versions
- * check it.
- *
- * Context: Any but NMI. Does not sleep.
- */
-void poolalloc_free_sized(const void *p, size_t size)
-{
-	poolalloc_free(p);
-}
-EXPORT_SYMBOL_GPL(poolalloc_free_sized);
 
 /**
  * poolalloc_alloc_bulk() - allocate several blocks of one size

@@ -30,9 +30,10 @@ struct pa_knode {
 	char name[PA_NAME_LEN];
 };
 
-DEFINE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
+DEFINE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu) = { .idle = 1 };
 
 static_assert(ARRAY_SIZE(((struct pa_bins *)0)->bin) == PA_CPU_BINS);
+static_assert(PA_CPU_CLASSES == PA_CLASSES);
 static_assert(offsetof(struct pa_cpu, slot) == offsetof(struct pa_bins, slot));
 static_assert(offsetof(struct pa_cpu, bin) == offsetof(struct pa_bins, bin));
 

@@ -2,10 +2,10 @@
 /*
  * CPUs: the per-CPU bins, entering the slot, locks.
  *
- * A slot is entered by disabling preemption and setting @busy; interrupts
- * stay enabled. Whoever finds @busy set has interrupted the owner: it does
- * not touch the slot, frees as a remote freer and allocates from the node's
- * fallback slot, which has a lock of its own.
+ * A slot is entered by disabling preemption and taking @idle from 1 to 0;
+ * interrupts stay enabled. Whoever takes it to less has interrupted the
+ * owner: it puts @idle back, does not touch the slot, frees as a remote freer
+ * and allocates from the node's fallback slot, which has a lock of its own.
  *
  * Lock order: a node's fallback_lock, then its lock. Both are raw and taken
  * with interrupts off, so that no holder is ever interrupted by another
@@ -23,36 +23,58 @@ struct pa_node;
 struct pa_slot;
 
 #define PA_CPU_BINS	65
+#define PA_CPU_CLASSES	113
 
 /**
  * struct pa_cpu - the hot part of a CPU's slot
  * @slot: as struct pa_bins; never NULL once the module is loaded
  * @bin: as struct pa_bins
- * @busy: somebody on this CPU has entered the slot
+ * @idle: 1, less while somebody on this CPU has entered the slot
+ * @room: how many more frees go to the bin of the class: at most as many as
+ *	were taken from it. Counted by poolalloc_alloc() and poolalloc_free().
+ *	It may wrap, so a bin has at most 127 blocks more than it was refilled
+ *	with. Medium classes, whose bins are elsewhere, never have room.
  *
- * Static, not from alloc_percpu(): its address costs no load. 536 of the
+ * Static, not from alloc_percpu(): its address costs no load. 648 of the
  * 8 KiB that all modules share; the cold part is allocated.
  */
 struct pa_cpu {
 	struct pa_slot *slot;
 	void *bin[PA_CPU_BINS];
-	u32 busy;
+	s32 idle;
+	s8 room[PA_CPU_CLASSES];
 };
 
 DECLARE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);
 
 /*
- * Context: any but NMI. An interrupt between the test of @busy and its store
- * is harmless: it leaves the slot before it returns.
+ * pa_cpu_dec_is_not_0(), pa_cpu_dec_is_neg(): decrement a member and look at the
+ * result. Where the flags of the one instruction tell, four are saved.
+ */
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/rmwcc.h>
+
+#define pa_cpu_dec_is_not_0(member)						\
+	GEN_UNARY_RMWcc("decl", __my_cpu_var(pa_cpu.member), ne, __percpu_arg([var]))
+#define pa_cpu_dec_is_neg(member)						\
+	GEN_UNARY_RMWcc("decb", __my_cpu_var(pa_cpu.member), s, __percpu_arg([var]))
+#else
+#define pa_cpu_dec_is_not_0(member)	(raw_cpu_dec_return(pa_cpu.member) != 0)
+#define pa_cpu_dec_is_neg(member)	((s8)raw_cpu_dec_return(pa_cpu.member) < 0)
+#endif
+
+/*
+ * Context: any but NMI. An interrupt in between is harmless: it leaves the
+ * slot, and @idle as it was, before it returns.
  */
 static __always_inline bool pa_cpu_try_enter(void)
 {
 	preempt_disable();
-	if (unlikely(raw_cpu_read(pa_cpu.busy))) {
+	if (unlikely(pa_cpu_dec_is_not_0(idle))) {
+		raw_cpu_inc(pa_cpu.idle);
 		preempt_enable();
 		return false;
 	}
-	raw_cpu_write(pa_cpu.busy, 1);
 	barrier();
 	return true;
 }
@@ -60,7 +82,7 @@ static __always_inline bool pa_cpu_try_enter(void)
 static __always_inline void pa_cpu_leave(void)
 {
 	barrier();
-	raw_cpu_write(pa_cpu.busy, 0);
+	raw_cpu_write(pa_cpu.idle, 1);
 	preempt_enable();
 }
 

@@ -23,7 +23,6 @@
 void *poolalloc_alloc(size_t size, gfp_t gfp) __malloc;
 void *poolalloc_alloc_node(size_t size, gfp_t gfp, int node) __malloc;
 void poolalloc_free(const void *p);
-void poolalloc_free_sized(const void *p, size_t size);
 void poolalloc_free_rcu(void *p);
 unsigned int poolalloc_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **out);
 void poolalloc_free_bulk(unsigned int n, void **ptrs);
@@ -40,6 +39,19 @@ size_t poolalloc_trim(void);
 static inline void *poolalloc_zalloc(size_t size, gfp_t gfp)
 {
 	return poolalloc_alloc(size, gfp | __GFP_ZERO);
+}
+
+/**
+ * poolalloc_free_sized() - free memory of a known size
+ * @p: what an allocating function returned, or NULL
+ * @size: the size that was asked for
+ *
+ * The size is a promise that costs nothing to give and lets later versions
+ * check it.
+ */
+static inline void poolalloc_free_sized(const void *p, size_t size)
+{
+	poolalloc_free(p);
 }
 
 #endif
