@@ -72,7 +72,7 @@ check-debug-kernel: ## the kernel tests on kernels with KASAN, lockdep and KCSAN
 	$(Q)$(LIB)/debug_kernel.sh kcsan
 	$(Q)selftests/matrix.sh 6.1-kasan 6.1-kcsan
 
-bench-kernel: ## instructions of kmalloc, kmem_cache and poolalloc. KERNELS='6.1' picks
+bench-kernel: ## instructions and memory of kmalloc, kmem_cache and poolalloc. KERNELS='6.1' picks
 	$(Q)$(LIB)/deps.sh kernel
 	$(Q)selftests/bench_kernel.sh $(KERNELS)
 
