@@ -64,6 +64,14 @@ static void pa_put_peak(struct pa_out *o, const char *name, u64 value, u64 peak)
 	pa_end_line(o);
 }
 
+/* Of the memory cut into blocks, how many percent are free, rounded down. */
+static u64 pa_fragmentation(const struct pa_count *c)
+{
+	u64 cut = c->live_bytes + c->free_bytes;
+
+	return cut ? c->free_bytes * 100 / cut : 0;
+}
+
 static void pa_report_totals(struct pa_out *o, const struct pa_node_count *n)
 {
 	pa_put(o, "poolalloc - version: 1");
@@ -80,6 +88,7 @@ static void pa_report_totals(struct pa_out *o, const struct pa_node_count *n)
 	pa_put_pair(o, "arenas_unmapped", n->unmapped);
 	pa_put_pair(o, "live_blocks", n->count.live);
 	pa_put_pair(o, "live_bytes", n->count.live_bytes);
+	pa_put_pair(o, "fragmentation", pa_fragmentation(&n->count));
 }
 
 static void pa_report_class(struct pa_out *o, unsigned int cls, const struct pa_count *c)
@@ -93,6 +102,7 @@ static void pa_report_class(struct pa_out *o, unsigned int cls, const struct pa_
 	pa_put_num(o, c->live_bytes, 12);
 	pa_put_num(o, c->free_bytes, 12);
 	pa_put_num(o, c->uncarved_bytes, 12);
+	pa_put_num(o, pa_fragmentation(c), 3);
 	pa_end_line(o);
 }
 
@@ -100,7 +110,7 @@ static void pa_report_classes(struct pa_out *o, const struct pa_stats *stats)
 {
 	unsigned int cls;
 
-	pa_put(o, "# class size pools live free pending live_bytes free_bytes uncarved_bytes");
+	pa_put(o, "# class size pools live free pending live_bytes free_bytes uncarved_bytes frag");
 	pa_end_line(o);
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		if (stats->cls[cls].pools)
@@ -151,6 +161,8 @@ static void pa_report_node(struct pa_out *o, unsigned int nid)
 	pa_put_num(o, n.pools, 9);
 	pa_put_num(o, n.count.live, 10);
 	pa_put_num(o, n.count.live_bytes, 12);
+	pa_put_num(o, n.pools_peak, 9);
+	pa_put_num(o, pa_fragmentation(&n.count), 3);
 	pa_end_line(o);
 }
 
@@ -187,7 +199,7 @@ void pa_report(struct pa_stats *scratch, pa_writer writer, void *ctx)
 	pa_report_totals(&o, &scratch->total);
 	pa_report_classes(&o, scratch);
 	pa_report_slots(&o);
-	pa_put(&o, "# node id arenas arenas_peak pools live live_bytes");
+	pa_put(&o, "# node id arenas arenas_peak pools live live_bytes pools_peak frag");
 	pa_end_line(&o);
 	for (nid = 0; nid < PA_MAX_NODES; nid++)
 		if (pa_nodes[nid])

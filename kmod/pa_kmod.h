@@ -61,6 +61,7 @@ void *pa_slab_alloc(unsigned int cls, int nid, gfp_t gfp);
 unsigned int pa_slab_alloc_bulk(unsigned int cls, gfp_t gfp, unsigned int n, void **out);
 void pa_slab_free(void *p);
 size_t pa_slab_size(const void *p);
+bool pa_slab_holds(const void *p, size_t n);
 void pa_slab_shrink(void);
 void pa_slab_reset_peaks(void);
 void pa_slab_show(struct seq_file *m);

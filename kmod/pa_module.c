@@ -103,4 +103,4 @@ module_exit(pa_exit);
 MODULE_DESCRIPTION("Per-CPU pool allocator for small objects");
 MODULE_AUTHOR("The poolalloc authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("1");
+MODULE_VERSION("0.1");

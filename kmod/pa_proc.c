@@ -89,6 +89,8 @@ static ssize_t pa_proc_write(struct file *file, const char __user *from, size_t 
 	if (copy_from_user(word, from, len))
 		return -EFAULT;
 	word[len] = '\0';
+	if (strlen(word) != len)
+		return -EINVAL;
 	if (sysfs_streq(word, "trim"))
 		pa_proc_trim();
 	else if (sysfs_streq(word, "reset_peaks"))
@@ -106,7 +108,7 @@ static int pa_proc_release(struct inode *inode, struct file *file)
 
 static const struct proc_ops pa_proc_ops = {
 	.proc_open	= pa_proc_open,
-	.proc_read	= seq_read,
+	.proc_read_iter	= seq_read_iter,
 	.proc_write	= pa_proc_write,
 	.proc_lseek	= seq_lseek,
 	.proc_release	= pa_proc_release,

@@ -313,6 +313,14 @@ size_t pa_slab_size(const void *p)
 	return pa_class_size(pa_slab_class(p));
 }
 
+/* SLUB does not tell modules where the object begins. */
+bool pa_slab_holds(const void *p, size_t n)
+{
+	unsigned int cls = pa_slab_class(p);
+
+	return cls && n <= pa_class_size(cls);
+}
+
 void pa_slab_reset_peaks(void)
 {
 	atomic_long_set(&pa_slab_bytes_peak, atomic_long_read(&pa_slab_bytes));
@@ -324,7 +332,7 @@ static void pa_slab_show_class(struct seq_file *m, unsigned int cls)
 	u64 live = pa_slab_live(cls);
 
 	if (live)
-		seq_printf(m, "class %5zu        - %10llu          -        - %12llu            -            -\n",
+		seq_printf(m, "class %5zu        - %10llu          -        - %12llu            -            -   -\n",
 			   pa_class_size(cls), live, live * pa_class_size(cls));
 }
 
@@ -342,7 +350,7 @@ void pa_slab_show(struct seq_file *m)
 	seq_puts(m, "poolalloc - version: 1\nbackend slab\n");
 	seq_printf(m, "live_blocks %llu\nlive_bytes %ld peak %ld\n", blocks,
 		   atomic_long_read(&pa_slab_bytes), atomic_long_read(&pa_slab_bytes_peak));
-	seq_puts(m, "# class size pools live free pending live_bytes free_bytes uncarved_bytes\n");
+	seq_puts(m, "# class size pools live free pending live_bytes free_bytes uncarved_bytes frag\n");
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		pa_slab_show_class(m, cls);
 }

@@ -39,6 +39,7 @@ static bool pair_line(const char *line)
 		{ "arenas", &s.arenas }, { "mapped_bytes", NULL }, { "pools", NULL },
 		{ "empty_arenas", NULL }, { "arenas_mapped", NULL }, { "arenas_unmapped", NULL },
 		{ "live_blocks", &s.live_blocks }, { "live_bytes", &s.live_bytes },
+		{ "fragmentation", NULL },
 		{ "large_blocks", &s.large_blocks }, { "large_bytes", &s.large_bytes },
 	};
 	uint64_t n, peak;
@@ -59,12 +60,12 @@ static bool pair_line(const char *line)
 
 static bool class_line(const char *line)
 {
-	uint64_t size, pools, used, free, pending, live_bytes, free_bytes, uncarved;
+	uint64_t size, pools, used, free, pending, live_bytes, free_bytes, uncarved, frag;
 	char rest[8];
 	size_t i;
 
-	if (sscanf(line, "class " U64 U64 U64 U64 U64 U64 U64 U64 "%7s", &size, &pools, &used, &free,
-		   &pending, &live_bytes, &free_bytes, &uncarved, rest) != 8)
+	if (sscanf(line, "class " U64 U64 U64 U64 U64 U64 U64 U64 U64 "%7s", &size, &pools, &used, &free,
+		   &pending, &live_bytes, &free_bytes, &uncarved, &frag, rest) != 9)
 		return false;
 	for (i = 0; i < POOLALLOC_CLASSES && s.cls[i].size != size; i++)
 		;
@@ -74,6 +75,7 @@ static bool class_line(const char *line)
 	TAP_CHECK(pending == s.cls[i].pending && uncarved == s.cls[i].uncarved_bytes);
 	TAP_CHECK(live_bytes == used * size && free_bytes == (free + pending) * size);
 	TAP_CHECK(pools * s.pool_bytes == live_bytes + free_bytes + uncarved);
+	TAP_CHECK(frag == (live_bytes + free_bytes ? free_bytes * 100 / (live_bytes + free_bytes) : 0));
 	class_rows++;
 	class_live += used;
 	return true;
@@ -106,11 +108,13 @@ static bool slot_line(const char *line)
 
 static bool node_line(const char *line)
 {
-	uint64_t v[6];
+	uint64_t v[8];
 
-	if (sscanf(line, "node " U64 U64 U64 U64 U64 U64, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) != 6)
+	if (sscanf(line, "node " U64 U64 U64 U64 U64 U64 U64 U64, &v[0], &v[1], &v[2], &v[3], &v[4],
+		   &v[5], &v[6], &v[7]) != 8)
 		return false;
 	node_rows++;
+	TAP_CHECK(v[6] >= v[3] && v[7] <= 100);
 	return TAP_CHECK(v[1] == s.arenas && v[4] == s.live_blocks && v[5] == s.live_bytes);
 }
 
@@ -140,7 +144,7 @@ static void parse(void)
 		if (!TAP_CHECK(good))
 			tap_diag("not understood: %s", line);
 	}
-	TAP_CHECK(identity && slot_rows >= 1 && node_rows == 1 && pairs == 12);
+	TAP_CHECK(identity && slot_rows >= 1 && node_rows == 1 && pairs == 13);
 	TAP_CHECK(class_live == s.live_blocks && s.live_blocks == live);
 }
 

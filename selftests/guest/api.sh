@@ -8,6 +8,8 @@ scenario api
 accounted 0 "after api"
 scenario contexts
 accounted 0 "after contexts"
+scenario object "$(sed -n 's/^pool_bytes //p' $PROC | grep . || echo 0)"
+accounted 0 "after checks of objects"
 scenario hold 20
 accounted "$((20 * 26 * $(nproc)))" "holding blocks"
 scenario release

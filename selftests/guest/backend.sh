@@ -45,6 +45,7 @@ if ! uname -v | grep -q PREEMPT_RT; then
 	scenario storm 10000
 	accounted 0 "after the storm"
 fi
+scenario object 0
 scenario deferred 5000
 accounted 0 "after deferred frees"
 scenario pipe 20000

@@ -13,7 +13,8 @@ is "geometry" "$(sed -n 's/^geometry //p' $PROC)" "${POOLALLOC_GEOMETRY:-seed}"
 cp $PROC /tmp/report
 cp $PROC /tmp/again
 is "two reports of an idle heap are the same" "$(cat /tmp/report)" "$(cat /tmp/again)"
-for name in arena_bytes pool_bytes empty_arenas arenas_mapped arenas_unmapped live_blocks live_bytes; do
+for name in arena_bytes pool_bytes empty_arenas arenas_mapped arenas_unmapped live_blocks live_bytes \
+	fragmentation; do
 	is "one line $name N" "$(grep -cE "^$name [0-9]+\$" /tmp/report)" 1
 done
 for name in arenas mapped_bytes pools; do
@@ -37,6 +38,8 @@ done
 sums=$(awk '$1 == "class" { blocks += $4; bytes += $7; if ($7 != $2 * $4) bad++ }
 	END { print blocks, bytes, bad + 0 }' /tmp/report)
 is "the classes add up" "$sums" "$(value live_blocks) $(value live_bytes) 0"
+is "each class's fragmentation" "$(awk '$1 == "class" && $10 != int($8 * 100 / ($7 + $8))' /tmp/report)" ""
+is "the nodes' peak of pools" "$(awk '$1 == "node" { n += $8 } END { print n }' /tmp/report)" "$(peak pools)"
 is "the identity adds up" "$(awk '$1 == "identity" { print $2 - $5 - $8 - $11 - $14 }' /tmp/report)" 0
 is "arenas times their size" "$(awk '$1 == "identity" { print $2 }' /tmp/report)" \
 	"$(($(value arenas) * $(value arena_bytes)))"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The trace events, and what may be written to /proc/poolalloc.
+# The trace events.
 # guest: smp=2 mem=1G
 . ./common
 
@@ -31,19 +31,6 @@ result $? "pool_refill tells the size"
 echo 0 >$TRACING/events/poolalloc/enable
 echo >$TRACING/trace
 
-scenario hold 300
-scenario release
-high=$(peak arenas)
-check "trim" sh -c "echo trim >$PROC"
-at_most "nothing is left" "$(value arenas)" 0
-is "the peak is kept" "$(peak arenas)" "$high"
-check "reset_peaks" sh -c "echo reset_peaks >$PROC"
-is "the peak starts again" "$(peak arenas)" "$(value arenas)"
-is "arena peak of bytes too" "$(peak mapped_bytes)" "$(value mapped_bytes)"
-for word in "" x trimm "trim 1" TRIM reset_peak 0123456789012345678901234567890123456789; do
-	if printf '%s\n' "$word" 2>/dev/null >$PROC; then false; fi 2>/dev/null
-	result $? "'$word' is refused"
-done
 accounted 0 "after all"
 unload
 finish

@@ -96,8 +96,8 @@ boot_options() {
 	[ -n "$numa" ] && opts+=(--numa)
 	[ -n "$icount" ] && opts+=(--icount)
 	[ -n "$kmod" ] && opts+=(--kmod "$kmod")
-	for file in "$modules"/*.ko "$modules"/selftests/modules/*.ko "$LIB_DIR/tap.sh" \
-		"$guest_dir"/*; do
+	for file in "$modules"/*.ko "$modules"/selftests/modules/*.ko "$modules"/kmod/examples/*.ko \
+		"$LIB_DIR/tap.sh" "$guest_dir"/*; do
 		[ -f "$file" ] && opts+=(--file "$file")
 	done
 }

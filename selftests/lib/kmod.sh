@@ -7,7 +7,7 @@
 #   --kdir DIR         against these headers or kernel build
 #   --geometry G       seed (default) or modern
 #   --out DIR          default build/kmod-VERSION-GEOMETRY
-#   --tests            the test modules in selftests/modules too
+#   --tests            the test modules in selftests/modules, and kmod/examples, too
 #
 # The directory is a mirror of symbolic links to the sources: kmod-6.1-seed/{Kbuild,common,kmod,
 # selftests/modules}. Warnings of the compiler are shown; MAKE ARGUMENTs are for instance W=1, C=2.
@@ -83,6 +83,8 @@ flags="$kdir $geometry $*"
 }
 kbuild "$out" "$@"
 [ -f "$out/poolalloc.ko" ] || die "no poolalloc.ko was built; see $out/build.log"
-[ -n "$tests" ] && [ -f "$out/selftests/modules/Kbuild" ] &&
-	kbuild "$out/selftests/modules" KBUILD_EXTRA_SYMBOLS="$out/Module.symvers" "$@"
+[ -n "$tests" ] && for part in selftests/modules kmod/examples; do
+	[ -f "$out/$part/Kbuild" ] &&
+		kbuild "$out/$part" KBUILD_EXTRA_SYMBOLS="$out/Module.symvers" "$@"
+done
 echo "$out"

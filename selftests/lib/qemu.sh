@@ -117,14 +117,16 @@ qemu_args() {
 }
 
 numa_args() {
-	local bytes half cpus=$((smp / 2))
+	local bytes half cpus=$((smp / 2)) first second
 
 	bytes=$(numfmt --from=iec "$mem") || die "bad --mem $mem"
-	[ "$smp" -ge 2 ] || die "--numa needs at least two CPUs"
+	first="cpus=0-$((cpus - 1))" second=",cpus=$cpus-$((smp - 1))"
+	# With one CPU the second node has memory only.
+	[ -n "$icount" ] && first="cpus=0" second=
+	[ -n "$icount" ] || [ "$smp" -ge 2 ] || die "--numa needs at least two CPUs"
 	half=$((bytes / 2))
 	args+=(-object "memory-backend-ram,id=m0,size=$half" -object "memory-backend-ram,id=m1,size=$half"
-		-numa "node,nodeid=0,memdev=m0,cpus=0-$((cpus - 1))"
-		-numa "node,nodeid=1,memdev=m1,cpus=$cpus-$((smp - 1))")
+		-numa "node,nodeid=0,memdev=m0,$first" -numa "node,nodeid=1,memdev=m1$second")
 }
 
 boot() {

@@ -38,6 +38,9 @@ void test_on_cpus(void (*fn)(unsigned int cpu, unsigned long arg), unsigned long
 /* Allocates a block that test_api_release() frees. One task at a time. */
 bool test_hold(size_t size);
 
+/* What the threads of test_threads_start() have done so far. */
+unsigned long test_threads_steps(void);
+
 /* Sizes worth trying: the borders of classes, and some between. */
 extern const u16 test_sizes[];
 extern const unsigned int test_nsizes;
@@ -61,6 +64,9 @@ void test_threads_stop(unsigned long arg);
 void test_deferred(unsigned long arg);
 void test_deferred_storm(unsigned long arg);
 void test_misuse(unsigned long which);
+void test_object(unsigned long pool_bytes);
+void test_proc_reads(unsigned long n);
+void test_latency(unsigned long n);
 void test_pressure_fragment(unsigned long arg);
 void test_pressure_defragment(unsigned long arg);
 void test_pressure_interrupt(unsigned long arg);

@@ -127,18 +127,28 @@ void test_context(unsigned long arg)
 #define STORM_PERIOD	(20 * NSEC_PER_USEC)
 
 /**
- * struct storm - what the timer and the task of one CPU do to each other
- * @timer: interrupts the task
- * @fired: how often
- * @blocks: exchanged by both: each takes one, checks it, frees it, and puts a
- *	new one there
- * @random: the timer's
+ * struct storm - what two timers and the task of one CPU do to each other
+ * @hard: interrupts the task and the softirq
+ * @soft: a softirq, which interrupts the task (on PREEMPT_RT a thread)
+ * @fired: how often @hard was
+ * @softs: how often @soft was
+ * @nested: how often @hard interrupted @soft
+ * @blocks: exchanged by all three: each takes one, checks it, frees it, and
+ *	puts a new one there
+ * @random: of @hard
+ * @soft_random: of @soft
+ * @in_soft: @soft is at work
  */
 struct storm {
-	struct hrtimer timer;
+	struct hrtimer hard;
+	struct hrtimer soft;
 	unsigned long fired;
+	unsigned long softs;
+	unsigned long nested;
 	void *blocks[STORM_BLOCKS];
 	u64 random;
+	u64 soft_random;
+	bool in_soft;
 };
 
 static DEFINE_PER_CPU(struct storm, storms);
@@ -176,16 +186,56 @@ static void storm_step(struct storm *s, u64 random)
 	storm_check_and_free(xchg(&s->blocks[i], storm_new(size)));
 }
 
-static enum hrtimer_restart storm_interrupt(struct hrtimer *timer)
+static void storm_next(struct hrtimer *timer, u64 *random)
 {
-	struct storm *s = container_of(timer, struct storm, timer);
+	hrtimer_forward_now(timer, STORM_PERIOD + test_random(random) % STORM_PERIOD);
+}
+
+static enum hrtimer_restart storm_hard(struct hrtimer *timer)
+{
+	struct storm *s = container_of(timer, struct storm, hard);
 	unsigned int i;
 
 	s->fired++;
+	s->nested += READ_ONCE(s->in_soft);
 	for (i = 0; i < 4; i++)
 		storm_step(s, test_random(&s->random));
-	hrtimer_forward_now(timer, STORM_PERIOD + test_random(&s->random) % STORM_PERIOD);
+	storm_next(timer, &s->random);
 	return HRTIMER_RESTART;
+}
+
+static enum hrtimer_restart storm_soft(struct hrtimer *timer)
+{
+	struct storm *s = container_of(timer, struct storm, soft);
+	unsigned int i;
+
+	WRITE_ONCE(s->in_soft, true);
+	s->softs++;
+	for (i = 0; i < 16; i++)
+		storm_step(s, test_random(&s->soft_random));
+	WRITE_ONCE(s->in_soft, false);
+	storm_next(timer, &s->soft_random);
+	return HRTIMER_RESTART;
+}
+
+static void storm_begin(struct storm *s, unsigned int cpu)
+{
+	s->fired = 0;
+	s->softs = 0;
+	s->nested = 0;
+	s->random = test_seed(cpu + 1000);
+	s->soft_random = test_seed(cpu + 2000);
+	hrtimer_setup(&s->hard, storm_hard, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_setup(&s->soft, storm_soft, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_SOFT);
+	hrtimer_start(&s->hard, STORM_PERIOD, HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(&s->soft, STORM_PERIOD, HRTIMER_MODE_REL_PINNED_SOFT);
+}
+
+/* However slow the machine is, some hundred of each must have come. */
+static bool storm_enough(struct storm *s)
+{
+	return READ_ONCE(s->fired) >= 500 && READ_ONCE(s->softs) >= 100 &&
+	       READ_ONCE(s->nested) >= 20;
 }
 
 static void storm_on_cpu(unsigned int cpu, unsigned long n)
@@ -194,30 +244,28 @@ static void storm_on_cpu(unsigned int cpu, unsigned long n)
 	u64 random = test_seed(cpu);
 	unsigned int i;
 
-	s->fired = 0;
-	s->random = test_seed(cpu + 1000);
-	hrtimer_setup(&s->timer, storm_interrupt, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_REL_PINNED_HARD);
-	hrtimer_start(&s->timer, STORM_PERIOD, HRTIMER_MODE_REL_PINNED_HARD);
-	/* However slow the machine is, some hundred interrupts must have come. */
-	while (n || READ_ONCE(s->fired) < 500) {
+	storm_begin(s, cpu);
+	while (n || !storm_enough(s)) {
 		n -= !!n;
 		storm_step(s, test_random(&random));
 		if (!(n % 256))
 			cond_resched();
 	}
-	hrtimer_cancel(&s->timer);
+	hrtimer_cancel(&s->hard);
+	hrtimer_cancel(&s->soft);
 	for (i = 0; i < STORM_BLOCKS; i++)
 		storm_check_and_free(xchg(&s->blocks[i], NULL));
 }
 
 void test_context_storm(unsigned long n)
 {
-	unsigned long fired = 0;
 	unsigned int cpu;
 
 	test_on_cpus(storm_on_cpu, n);
-	for_each_possible_cpu(cpu)
-		fired += per_cpu_ptr(&storms, cpu)->fired;
-	test_note("%lu interrupts", fired);
+	for_each_online_cpu(cpu) {
+		struct storm *s = per_cpu_ptr(&storms, cpu);
+
+		test_note("CPU %u: %lu hard interrupts, %lu of them in one of %lu softirqs", cpu,
+			  s->fired, s->nested, s->softs);
+	}
 }

@@ -74,6 +74,11 @@ void test_threads(unsigned long n)
 static struct task_struct *runners[MAX_RUNNERS];
 static atomic_long_t steps = ATOMIC_LONG_INIT(0);
 
+unsigned long test_threads_steps(void)
+{
+	return atomic_long_read(&steps);
+}
+
 static int runner(void *stream)
 {
 	u64 random = test_seed((uintptr_t)stream);

@@ -27,6 +27,7 @@ void poolalloc_free_rcu(void *p);
 unsigned int poolalloc_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **out);
 void poolalloc_free_bulk(unsigned int n, void **ptrs);
 size_t poolalloc_size(const void *p);
+bool poolalloc_check_object(const void *p, size_t n);
 size_t poolalloc_trim(void);
 
 /**
