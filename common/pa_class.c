@@ -6,12 +6,15 @@ struct pa_class pa_class[PA_CLASSES];
 /* Bytes that a span should hold at least: four blocks, but 64 KiB is enough. */
 #define PA_SPAN_BYTES	65536
 
+/* A single pool will do for a medium class if it holds so many blocks. */
+#define PA_SPAN_BLOCKS	16
+
 /*
- * A full pool stays asleep until a quarter of its blocks came back, 16 at
+ * A full pool stays asleep until a quarter of its blocks came back, 32 at
  * most: under random frees each refill then brings that many blocks instead
  * of one or two. The idea is snmalloc's.
  */
-#define PA_WAKE_MOST	16
+#define PA_WAKE_MOST	32
 
 static u8 pa_wake(unsigned int capacity)
 {
@@ -35,9 +38,9 @@ static u8 pa_room(size_t size)
 static unsigned int pa_span_pools(size_t size)
 {
 	size_t want = 4 * size < PA_SPAN_BYTES ? 4 * size : PA_SPAN_BYTES;
-	unsigned int n;
+	unsigned int n = PA_SPAN_BLOCKS * size <= PA_POOL_SIZE ? 1 : 2;
 
-	for (n = 2; n < PA_SPAN_MAX; n++) {
+	for (; n < PA_SPAN_MAX; n++) {
 		size_t bytes = n * PA_POOL_SIZE;
 
 		if (bytes >= want && bytes % size <= bytes / 16)

@@ -14,7 +14,7 @@
  * @wake: frees into a full pool until it is allocated from again, see
  *	pa_pool_out()
  * @room: local frees after a refill that go to the bin, see pa_slot_free()
- * @npools: pools of a run: 1 for small classes, 2..32 for medium ones
+ * @npools: pools of a run: 1 for small classes, 1..32 for medium ones
  * @inverse: 2^32 / size rounded up: offset / size without a division
  *
  * Written once by pa_class_init(), before the first allocation; read-only

@@ -43,10 +43,14 @@ static bool pa_pool_has_room(const struct pa_pool *pool)
 	return pool->free || pool->carved < pool->capacity || pool->holes;
 }
 
+/*
+ * From here on @left counts down to the wake-up. A pool that has less free
+ * than that sleeps until the rest is there.
+ */
 static void pa_pool_set_full(struct pa_slot *slot, struct pa_pool *pool)
 {
 	WRITE_ONCE(pool->state, PA_POOL_FULL);
-	WRITE_ONCE(pool->left, pa_class[pool->cls].wake);
+	WRITE_ONCE(pool->left, pool->left - pool->capacity + pa_class[pool->cls].wake);
 	pa_list_add(&slot->full, pool);
 }
 
@@ -54,6 +58,20 @@ static void pa_pool_set_usable(struct pa_slot *slot, struct pa_pool *pool)
 {
 	WRITE_ONCE(pool->state, PA_POOL_USABLE);
 	pa_list_add(&slot->cls[pool->cls].usable, pool);
+}
+
+/*
+ * Should a refill look elsewhere? Yes if the pool has nothing to give, or only
+ * the few blocks that came back since the last refill while a pool waits that
+ * has more.
+ */
+static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *pool)
+{
+	if (pool->carved < pool->capacity || pool->holes)
+		return false;
+	if (!pool->free)
+		return true;
+	return c->usable && pool->capacity - pool->left < pa_class[pool->cls].wake;
 }
 
 /* A FULL pool leaves the full list; @left is the true number from here on. */
@@ -489,11 +507,11 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
-	void *p;
+	void *p, *next;
 
 	do {
 		pool = c->current_pool;
-		if (!pool || !pa_pool_has_room(pool)) {
+		if (!pool || pa_pool_spent(c, pool)) {
 			if (pool)
 				pa_pool_set_full(slot, pool);
 			pool = pa_slot_next_pool(slot, cls);
@@ -504,9 +522,12 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	slot->refills++;
-	slot->room[cls] = pa_class[cls].room;
+	if (PA_HOT_ROOM)
+		slot->room[cls] = pa_class[cls].room;
 	pa_trace_refill(cls);
-	PA_WRITE_OWN(*pa_slot_bin(slot, cls), pa_load_link(p));
+	next = pa_load_link(p);
+	PA_WRITE_OWN(*pa_slot_bin(slot, cls), next);
+	__builtin_prefetch(next, 1, 3);
 	return p;
 }
 

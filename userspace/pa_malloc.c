@@ -20,9 +20,15 @@ static __always_inline size_t pa_malloc_bin(size_t size)
 	return (size + 15) & ~(size_t)15;
 }
 
-static __pa_cold void *pa_malloc_slow(size_t size)
+static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 {
-	if (size <= 8) {
+	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX) {
+		unsigned int cls = pa_class_medium(size);
+		void *p = pa_bin_pop(&pa_thread.slot->medium[cls - PA_FIRST_MEDIUM]);
+
+		if (likely(p))
+			return p;
+	} else if (size <= 8) {
 		void *p = pa_user_pop(8);
 
 		return p ? p : pa_user_alloc_slow(8, 8, false);

@@ -66,17 +66,6 @@ static unsigned int pa_class_aligned(size_t size, size_t align)
 }
 
 /*
- * A block of a medium class from its bin, NULL if it is empty. The slot that
- * threads without one have is empty for ever.
- */
-static __always_inline void *pa_user_medium(size_t size)
-{
-	if (unlikely(pa_thread.level))
-		return NULL;
-	return pa_bin_pop(&pa_thread.slot->medium[pa_class_medium(size) - PA_FIRST_MEDIUM]);
-}
-
-/*
  * Every so many slow paths of a thread, idle memory is looked after: also a
  * program that only uses again what it has frees what it no longer needs.
  */
@@ -86,6 +75,46 @@ static void pa_user_tick(void)
 
 	if (slot != &pa_slot_none && !pa_thread.level && !(++slot->ticks & 15))
 		pa_idle(0);
+}
+
+/*
+ * The class for 1 byte to 32 KiB if the alignment is one that every block has
+ * anyway, or 16. Medium classes are all multiples of 64.
+ * Return: 0 for pa_class_aligned() to find out.
+ */
+static __always_inline unsigned int pa_class_common(size_t size, size_t align)
+{
+	if (size - 1 < PA_SMALL_MAX && align <= 16)
+		return pa_class_small((size + align - 1) & ~(align - 1));
+	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX && align <= 64)
+		return pa_class_medium(size);
+	return 0;
+}
+
+/*
+ * A block from the thread's bin, which may have to be filled first. NULL if
+ * the thread has no slot yet, is inside a slow path, or must grow the heap.
+ */
+static __always_inline void *pa_user_refill(unsigned int cls)
+{
+	struct pa_slot *slot = pa_thread.slot;
+	struct pa_bins *bins;
+	void *p;
+
+	if (unlikely(pa_thread.state != PA_THREAD_READY))
+		return NULL;
+	bins = pa_slot_enter();
+	if (unlikely(!bins))
+		return NULL;
+	p = pa_bin_pop(pa_slot_bin(slot, cls));
+	if (!p) {
+		p = pa_slot_refill(slot, cls);
+		pa_slot_leave(bins);
+		pa_user_tick();
+	} else {
+		pa_slot_leave(bins);
+	}
+	return p;
 }
 
 static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero)
@@ -120,15 +149,26 @@ static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero
  */
 void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 {
+	unsigned int cls = pa_class_common(size, align);
 	void *p;
 
-	/* Medium classes are all multiples of 64. */
-	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX && align <= 64) {
-		p = pa_user_medium(size);
+	if (likely(cls)) {
+		p = pa_user_refill(cls);
 		if (likely(p))
 			return zero ? memset(p, 0, size) : p;
 	}
 	return pa_user_alloc_slower(size, align, zero);
+}
+
+/*
+ * The pool of a block of a span that is not in the span's first pool. NULL
+ * for what lies in the first pool of a mapping: its descriptor is no pool's.
+ */
+static __always_inline struct pa_pool *pa_span_of(const void *p)
+{
+	struct pa_pool *d = pa_desc_of(p);
+
+	return (uintptr_t)d & PA_ARENA_MASK ? pa_pool_head(d) : NULL;
 }
 
 /**
@@ -142,6 +182,14 @@ void pa_user_free_slow(void *p)
 	struct pa_large *large;
 	struct pa_pool *pool;
 
+	if (likely((uintptr_t)p >= pa_lowest)) {
+		pool = pa_span_of(p);
+		if (pool && READ_ONCE(pool->owner) == pa_thread.slot) {
+			if (pa_pool_push(pool, p))
+				pa_user_free_event(pool);
+			return;
+		}
+	}
 	if (!p)
 		return;
 	if (unlikely(pa_system)) {
@@ -149,15 +197,8 @@ void pa_user_free_slow(void *p)
 		return;
 	}
 	if ((uintptr_t)p & PA_ARENA_MASK && pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
-		struct pa_slot *owner;
-
 		pool = pa_pool_head(pa_desc_of(p));
-		owner = READ_ONCE(pool->owner);
-		if (owner == pa_thread.slot) {
-			/* A block of a span, but not in its first pool. */
-			if (pa_pool_push(pool, p))
-				pa_user_free_event(pool);
-		} else if (likely(owner && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
+		if (likely(READ_ONCE(pool->owner) && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
 				  pa_pool_holds(pool, p))) {
 			if (pa_remote_push(pool, p))
 				pa_pool_enqueue(pool);
