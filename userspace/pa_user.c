@@ -199,7 +199,7 @@ void pa_user_free_slow(void *p)
 	if ((uintptr_t)p & PA_ARENA_MASK && pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
 		pool = pa_pool_head(pa_desc_of(p));
 		if (likely(READ_ONCE(pool->owner) && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
-				  pa_pool_holds(pool, p))) {
+			   pa_pool_holds(pool, p))) {
 			if (pa_remote_push(pool, p))
 				pa_pool_enqueue(pool);
 		} else {
