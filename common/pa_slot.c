@@ -50,7 +50,8 @@ static bool pa_pool_has_room(const struct pa_pool *pool)
 static void pa_pool_set_full(struct pa_slot *slot, struct pa_pool *pool)
 {
 	WRITE_ONCE(pool->state, PA_POOL_FULL);
-	WRITE_ONCE(pool->left, pool->left - pool->capacity + pa_class[pool->cls].wake);
+	WRITE_ONCE(pool->left, pa_class[pool->cls].wake -
+			       (pool->free ? pool->capacity - pool->left : 0));
 	pa_list_add(&slot->full, pool);
 }
 

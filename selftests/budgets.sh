@@ -17,7 +17,9 @@ few=2000 many=22000	# turns of the loop
 
 gcc -O2 -fno-builtin -o "$work/pair" "$SELFTESTS_DIR/budgets/pair.c" &&
 	gcc -O2 -fno-builtin -DNATIVE -I"$POOLALLOC_ROOT/userspace/include" -o "$work/native" "$SELFTESTS_DIR/budgets/pair.c" \
-		"$lib/libpoolalloc.so.0" || exit 1
+		"$lib/libpoolalloc.so.0" &&
+	gcc -O2 -fno-builtin -DNATIVE -DINLINE -I"$POOLALLOC_ROOT/userspace/include" -o "$work/inline" "$SELFTESTS_DIR/budgets/pair.c" \
+		"$lib/libpoolalloc.a" -lurcu-bp -lurcu-common -pthread || exit 1
 
 # collected PROGRAM PRELOAD WHAT N [CALLGRIND OPTION]: instructions.
 collected() {
@@ -80,12 +82,15 @@ inside "poolalloc_alloc() of a constant size" 12 poolalloc_alloc native "" const
 inside "poolalloc_alloc() of a variable size" 12 poolalloc_alloc native "" variable
 inside "poolalloc_free() of an own block" 18 poolalloc_free native "" constant
 inside "poolalloc_free_sized()" 18 poolalloc_free_sized native "" variable
-aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 45
+aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 42
+
+aim "inline pair, constant size, with the caller's loop" "$(each inline "" constant)" 29
+aim "inline pair, variable size, with the caller's loop" "$(each inline "" variable)" 36
 
 ours=$lib/libpoolalloc-malloc.so
-inside "malloc()" 14 malloc pair "$ours" libc
-inside "free()" 19 free pair "$ours" libc
-aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 45
+inside "malloc()" 13 malloc pair "$ours" libc
+inside "free()" 18 free pair "$ours" libc
+aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 44
 
 tap_diag "instructions per turn            pair  replace one of 1000 live"
 row() {

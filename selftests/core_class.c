@@ -73,7 +73,7 @@ static void runs(void)
 		TAP_CHECK(cls < PA_FIRST_MEDIUM ? c->npools == 1 : c->npools >= 2 || c->capacity >= 16);
 		TAP_CHECK(c->npools >= 1 && c->npools <= PA_SPAN_MAX);
 		TAP_CHECK(c->capacity == bytes / c->size && c->capacity >= 2);
-		/* Behind the last block there is less than a block, and of a medium class a sixteenth at most. */
+		/* Behind the last block there is less than a block; of a medium class a sixteenth at most. */
 		if (!TAP_CHECK((bytes - c->capacity * c->size) * (cls < PA_FIRST_MEDIUM ? 8 : 16) <= bytes))
 			tap_diag("class %u of %u bytes: %u in %zu bytes", cls, c->size, c->capacity, bytes);
 		/* The remote word counts in units of 8 bytes, in 16 bits. */

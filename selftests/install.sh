@@ -34,7 +34,7 @@ list() {
 layout() {
 	local want
 
-	for want in bin/poolalloc bin/poolalloc-trace include/poolalloc.h lib/libpoolalloc.a \
+	for want in bin/poolalloc bin/poolalloc-trace include/poolalloc.h include/poolalloc_static.h lib/libpoolalloc.a \
 		lib/libpoolalloc.so lib/libpoolalloc.so.0 lib/libpoolalloc-malloc.so \
 		lib/libpoolalloc-malloc.a lib/poolalloc/libpoolalloc-trace.so lib/pkgconfig/poolalloc.pc \
 		share/man/man1/poolalloc.1 share/man/man1/poolalloc-trace.1 \
@@ -72,6 +72,17 @@ links_statically() {
 	# shellcheck disable=SC2046
 	$cc -O2 -static -o "$work/static" $(pkg-config --cflags poolalloc) "$user/examples/tree.c" \
 		$(pkg-config --static --libs poolalloc) && "$work/static" | grep -q '^100000 nodes'
+}
+
+links_inline() {
+	# shellcheck disable=SC2046
+	sed 's/poolalloc\.h/poolalloc_static.h/' "$user/examples/tree.c" >"$work/inline.c" &&
+		$cc -O2 -static -o "$work/inline" $(pkg-config --cflags poolalloc) "$work/inline.c" \
+			$(pkg-config --static --libs poolalloc) && "$work/inline" | grep -q '^100000 nodes' &&
+		! nm "$work/inline" | grep -q ' poolalloc_inline_free$' &&
+		sed 's/poolalloc\.h/poolalloc_static.h/' "$work/cxx.cc" >"$work/inline.cc" &&
+		g++ -Wall -Wextra -Werror -static -o "$work/inline" $(pkg-config --cflags poolalloc) \
+			"$work/inline.cc" $(pkg-config --static --libs poolalloc) && "$work/inline"
 }
 
 links_cxx() {
@@ -176,6 +187,7 @@ tap_run "example: leaks" links_with leaks '^2 live blocks'
 tap_run "example: config" links_with config '^version 100000 ' liburcu-bp
 tap_run "a static program" links_statically
 tap_run "a C++ program" links_cxx
+tap_run "fast paths inline, in C and C++" links_inline
 tap_run "the examples' Makefile" makefile_of_examples
 tap_run "the wrapper finds its library" wrapper
 tap_run "the tracer finds its library" tracer

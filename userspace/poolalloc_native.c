@@ -5,6 +5,13 @@
 #define _GNU_SOURCE
 #include "pa_user.h"
 #include "poolalloc.h"
+#define POOLALLOC_POOL_SHIFT PA_POOL_SHIFT
+#include "poolalloc_static.h"
+
+#undef poolalloc_alloc
+#undef poolalloc_zalloc
+#undef poolalloc_free
+#undef poolalloc_free_sized
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +22,24 @@
 
 static_assert(POOLALLOC_CLASSES + 1 == PA_CLASSES, "public number of classes");
 static_assert(POOLALLOC_CLASS_MAX == PA_MEDIUM_MAX, "public largest class");
+
+/* What poolalloc_static.h knows of the library. */
+#if POOLALLOC_INLINE
+static_assert(POOLALLOC_POOL_SHIFT == PA_POOL_SHIFT, "geometry");
+static_assert(POOLALLOC_INLINE_MAX == PA_SMALL_MAX, "sizes that have bins");
+static_assert(offsetof(struct poolalloc_inline_thread, slot) == offsetof(struct pa_thread, slot) &&
+	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin),
+	      "what a thread has");
+static_assert(offsetof(struct poolalloc_inline_pool, owner) == offsetof(struct pa_pool, owner) &&
+	      offsetof(struct poolalloc_inline_pool, free) == offsetof(struct pa_pool, free) &&
+	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left),
+	      "what a pool has");
+
+void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
+{
+	pa_user_free_event(pool);
+}
+#endif
 
 PA_API void *poolalloc_alloc(size_t size)
 {

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef NATIVE
+#ifdef INLINE
+#include "poolalloc_static.h"
+#elif defined(NATIVE)
 #include "poolalloc.h"
 #endif
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #ifdef BENCH_NATIVE
-#include "poolalloc.h"
+#include "poolalloc_static.h"
 #define bench_malloc(n)		poolalloc_alloc(n)
 #define bench_free(p)		poolalloc_free(p)
 #define bench_calloc(n)		poolalloc_zalloc(n)

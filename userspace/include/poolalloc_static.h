@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * poolalloc's fast paths inline, for programs that are linked with
+ * libpoolalloc.a. Include it in the place of poolalloc.h: poolalloc_alloc(),
+ * poolalloc_zalloc(), poolalloc_free() and poolalloc_free_sized() become
+ * macros, and an allocation of constant size is six instructions. Everything
+ * else calls the library, and blocks may be mixed freely.
+ *
+ * A program that uses this header must be built again with every version of
+ * the library. For a library built with GEOMETRY=seed, define
+ * POOLALLOC_POOL_SHIFT as 12; the wrong one is an undefined symbol when linking.
+ */
+#ifndef POOLALLOC_STATIC_H
+#define POOLALLOC_STATIC_H
+
+#include <string.h>
+
+#include "poolalloc.h"
+
+#ifndef POOLALLOC_POOL_SHIFT
+#define POOLALLOC_POOL_SHIFT 14
+#endif
+
+/* ThreadSanitizer is told about the library's own accesses, not about these. */
+#if defined(__SANITIZE_THREAD__)
+#define POOLALLOC_INLINE 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define POOLALLOC_INLINE 0
+#endif
+#endif
+#ifndef POOLALLOC_INLINE
+#define POOLALLOC_INLINE 1
+#endif
+
+#if POOLALLOC_INLINE
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POOLALLOC_INLINE_MAX 512
+#define POOLALLOC_INLINE_ATTR POOLALLOC_ATTR(always_inline, unused)
+#define POOLALLOC_PASTE(a, b) a##b
+#define POOLALLOC_INLINE_EVENT(shift) POOLALLOC_PASTE(poolalloc_inline_event_, shift)
+
+/* What user memory is read and written as, whatever type it has otherwise. */
+typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
+
+/* The beginning of what the library has of a thread, and of a pool. */
+struct poolalloc_inline_thread {
+	void *slot;
+	poolalloc_inline_link bin[POOLALLOC_INLINE_MAX / 8 + 1];
+};
+
+struct poolalloc_inline_pool {
+	void *owner;
+	void *free;
+	uint32_t left;
+};
+
+extern __thread struct poolalloc_inline_thread poolalloc_inline_thread
+	__asm__("pa_thread") POOLALLOC_ATTR(visibility("hidden"));
+extern uintptr_t poolalloc_inline_lowest
+	__asm__("pa_lowest") POOLALLOC_ATTR(visibility("hidden"));
+void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
+	POOLALLOC_ATTR(visibility("hidden"), cold);
+
+POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
+{
+	if (__builtin_expect(size <= POOLALLOC_INLINE_MAX, 1)) {
+		poolalloc_inline_link *bin = &poolalloc_inline_thread.bin[(size + 7) / 8];
+		void *p = *bin;
+
+		if (__builtin_expect(!!p, 1)) {
+			void *next = *(poolalloc_inline_link *)p;
+
+			*bin = next;
+			__builtin_prefetch(next, 1, 3);
+			return p;
+		}
+	}
+	return poolalloc_alloc(size);
+}
+
+POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_zalloc(size_t size)
+{
+	void *p;
+
+	if (size > POOLALLOC_INLINE_MAX)
+		return poolalloc_zalloc(size);
+	p = poolalloc_inline_alloc(size);
+	return p ? memset(p, 0, size) : NULL;
+}
+
+POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
+{
+	const uintptr_t arena = (uintptr_t)64 << POOLALLOC_POOL_SHIFT;
+	uintptr_t at = (uintptr_t)p;
+	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
+		((at & ~(arena - 1)) + ((at >> (POOLALLOC_POOL_SHIFT - 6)) & (63 << 6)));
+
+	if (__builtin_expect(at < poolalloc_inline_lowest ||
+			     pool->owner != poolalloc_inline_thread.slot, 0)) {
+		poolalloc_free(p);
+		return;
+	}
+	*(poolalloc_inline_link *)p = pool->free;
+	pool->free = p;
+	if (__builtin_expect(--pool->left == 0, 0))
+		POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(pool);
+}
+
+#define poolalloc_alloc(size) poolalloc_inline_alloc(size)
+#define poolalloc_zalloc(size) poolalloc_inline_zalloc(size)
+#define poolalloc_free(p) poolalloc_inline_free(p)
+#define poolalloc_free_sized(p, size) ((void)(size), poolalloc_inline_free(p))
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* POOLALLOC_INLINE */
+#endif
