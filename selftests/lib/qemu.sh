@@ -60,7 +60,8 @@ eval "$settings"
 work=$(mktemp -d) || die "no temporary directory"
 qemu_pid=
 cleanup() {
-	[ -n "$qemu_pid" ] && kill -KILL "$qemu_pid" 2>/dev/null
+	# timeout passes this signal on, and would leave QEMU behind if it were killed.
+	[ -n "$qemu_pid" ] && kill -TERM "$qemu_pid" 2>/dev/null
 	rm -rf "$work"
 }
 trap cleanup EXIT
