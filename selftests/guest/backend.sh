@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # backend=slab: every function as with pools, and what the report can say.
-# guest: smp=2 mem=1G timeout=900
+# guest: backend=pool smp=2 mem=1G timeout=900
 . ./common
 
 POOLALLOC_BACKEND=
 caches() {
-	ls /sys/kernel/slab | grep -c '^poolalloc-'
+	find /sys/kernel/slab -maxdepth 1 -name 'poolalloc-*' | wc -l
 }
 
 # auto is what a kernel is best served with.

@@ -5,13 +5,14 @@
 #
 # Scripts with the same options share a boot. Options stand in a script's comment lines:
 #   # guest: smp=4 mem=512M numa icount own timeout=600 kernels="6.1 6.12" kmod=NAME
-#   # guest: append="KERNEL PARAMETERS" allow="REGEX"
-# own: a boot of its own; kernels: skipped on others ("6.1" means 6.1-rt too).
+#   # guest: append="KERNEL PARAMETERS" allow="REGEX" backend=pool
+# own: a boot of its own; kernels: skipped on others ("6.1" means 6.1-rt too); backend: skipped when
+# -b asks for another one (a script loads the module with the one that -b says, or the default).
 # Each script finds the modules of its kernel, and the files of selftests/guest/, in its directory.
 set -u
 . "$(dirname "$0")/common.sh"
 
-[ $# -ge 1 ] || die "usage: guest.sh KERNEL [-g GEOMETRY] [-o 'OPTIONS'] [NAME...]"
+[ $# -ge 1 ] || die "usage: guest.sh KERNEL [-g GEOMETRY] [-b BACKEND] [-o 'OPTIONS'] [NAME...]"
 kernel=$1 geometry=seed backend= more=
 shift
 while getopts g:b:o: opt; do
@@ -25,6 +26,11 @@ done
 shift $((OPTIND - 1))
 
 guest_dir=$SELFTESTS_DIR/guest
+# Kernels that check themselves take longer.
+case "$kernel" in
+*-kasan*|*-kcsan*) slowness=5 ;;
+*) slowness=1 ;;
+esac
 work=$(mktemp -d) || die "no temporary directory"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -33,7 +39,7 @@ trap 'exit 130' INT TERM
 read_options() {
 	local words
 
-	smp=2 mem=1G numa= icount= own= timeout=600 kernels= kmod= append= allow=
+	smp=2 mem=1G numa= icount= own= timeout=600 kernels= kmod= append= allow= only_backend=
 	words=$(sed -n 's/^# guest: //p' "$1")
 	eval "set -- $words" || die "$1: bad '# guest:' line"
 	for word; do
@@ -41,6 +47,7 @@ read_options() {
 		numa|icount|own) eval "$word=1" ;;
 		smp=*|mem=*|timeout=*|kernels=*|kmod=*|append=*|allow=*)
 			printf -v "${word%%=*}" %s "${word#*=}" ;;
+		backend=*) only_backend=${word#*=} ;;
 		*) die "$1: unknown guest option '$word'" ;;
 		esac
 	done
@@ -49,6 +56,7 @@ read_options() {
 wanted_here() {
 	local k
 
+	[ -z "$backend" ] || [ "$backend" = "${only_backend:-$backend}" ] || return 1
 	[ -n "$kernels" ] || return 0
 	for k in $kernels; do
 		case "$kernel" in "$k"|"$k"-*) return 0 ;; esac
@@ -79,7 +87,7 @@ plan() {
 			batches=$((batches + 1))
 		}
 		printf '%s sh %s.sh\n' "$name" "$name" >>"$work/batch.$n"
-		echo "$timeout" >>"$work/timeouts.$n"
+		echo $((timeout * slowness)) >>"$work/timeouts.$n"
 	done
 	[ "$total" -gt 0 ] || die "no guest script matches: $*"
 }
@@ -174,6 +182,6 @@ for ((batch = 0; batch < batches; batch++)); do
 done
 [ -f "$work/unwanted" ] && while read -r name; do
 	number=$((number + 1))
-	echo "ok $number $name # SKIP not for $kernel"
+	echo "ok $number $name # SKIP not for $kernel${backend:+ with backend=$backend}"
 done <"$work/unwanted"
 exit 0
