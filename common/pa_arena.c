@@ -5,12 +5,16 @@
  * Arenas with room are kept in lists by their number of free pools, and a
  * word tells which lists are not empty. A pool comes from the fullest arena
  * that has room, found by one bit scan: so nearly empty arenas drain and can
- * be given back (CPython's rule since 3.8).
+ * be given back (CPython's rule since 3.8). Pools that were used before come
+ * first: their memory is there.
  */
 #include "pa_node.h"
 
 /* How many arenas a search for a run of pools may look at. */
 #define PA_RUN_SCAN	32
+
+/* How many of the fullest arenas a search for used memory may look at. */
+#define PA_USED_SCAN	16
 
 static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
 {
@@ -124,14 +128,55 @@ static void pa_desc_init(struct pa_arena *arena, unsigned int index,
 	WRITE_ONCE(pool->back, 0);
 }
 
+/* The fullest arena, of a few, with a free run whose memory was used before. */
+static struct pa_arena *pa_find_used(struct pa_node *node, unsigned int npools, u64 *starts)
+{
+	u64 lists = node->nonempty >> npools << npools;
+	unsigned int budget = PA_USED_SCAN;
+	struct pa_arena *arena;
+
+	for (; lists && budget; lists &= lists - 1) {
+		arena = node->bucket[__builtin_ctzll(lists)];
+		for (; arena && budget; arena = arena->next, budget--) {
+			*starts = pa_run_starts((u64)(atomic64_read(&arena->dirty) &
+						      atomic64_read(&arena->free)), npools);
+			if (*starts)
+				return arena;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Takes a run that begins at one of @starts. Single pools come from the low
+ * end of an arena and runs from the high end, to keep them out of each
+ * other's way.
+ */
+static struct pa_pool *pa_run_take(struct pa_node *node, struct pa_arena *arena,
+				   u64 starts, unsigned int npools)
+{
+	unsigned int index = npools == 1 ? (unsigned int)__builtin_ctzll(starts) :
+					   63 - (unsigned int)__builtin_clzll(starts);
+	u64 run = pa_run_mask(index, npools);
+
+	pa_desc_init(arena, index, npools);
+	pa_bucket_move(node, arena, -(int)npools);
+	atomic64_andnot((s64)run, &arena->free);
+	atomic64_andnot((s64)run, &arena->dirty);
+	if (atomic64_read(&arena->aged) & (s64)run)
+		atomic64_andnot((s64)run, &arena->aged);
+	node->pools += npools;
+	if (node->pools > node->pools_peak)
+		node->pools_peak = node->pools;
+	return pa_arena_desc(arena, index);
+}
+
 /**
  * pa_arenas_get() - take a run of pools from the fullest arena that has one
  * @node: the node
  * @npools: length of the run, 1..32 pools
  *
- * Single pools come from the low end of an arena and runs from the high end,
- * to keep them out of each other's way. O(1) for a single pool; for a run at
- * most PA_RUN_SCAN arenas are looked at.
+ * O(1) for a single pool; for a run at most PA_RUN_SCAN arenas are looked at.
  *
  * Context: any; takes the node lock.
  * Return: the first descriptor of the run (owner, free, remote and carved are
@@ -141,8 +186,6 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
 {
 	struct pa_pool *pool = NULL;
 	struct pa_arena *arena;
-	unsigned int index;
-	u64 starts;
 
 	pa_lock(&node->lock);
 	if (npools == 1)
@@ -150,24 +193,35 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
 			node->bucket[__builtin_ctzll(node->nonempty)] : NULL;
 	else
 		arena = pa_find_run(node, npools);
-	if (arena) {
-		u64 run;
+	if (arena)
+		pool = pa_run_take(node, arena,
+				   pa_run_starts((u64)atomic64_read(&arena->free), npools),
+				   npools);
+	pa_unlock(&node->lock);
+	return pool;
+}
 
-		starts = pa_run_starts((u64)atomic64_read(&arena->free), npools);
-		index = npools == 1 ? (unsigned int)__builtin_ctzll(starts) :
-				      63 - (unsigned int)__builtin_clzll(starts);
-		run = pa_run_mask(index, npools);
-		pa_desc_init(arena, index, npools);
-		pa_bucket_move(node, arena, -(int)npools);
-		atomic64_andnot((s64)run, &arena->free);
-		atomic64_andnot((s64)run, &arena->dirty);
-		if (atomic64_read(&arena->aged) & (s64)run)
-			atomic64_andnot((s64)run, &arena->aged);
-		node->pools += npools;
-		if (node->pools > node->pools_peak)
-			node->pools_peak = node->pools;
-		pool = pa_arena_desc(arena, index);
-	}
+/**
+ * pa_arenas_get_used() - the same, but only memory that was used before
+ * @node: the node
+ * @npools: length of the run, 1..32 pools
+ *
+ * Such memory is resident, and perhaps in the cache.
+ *
+ * Context: any; takes the node lock.
+ * Return: as pa_arenas_get(), or NULL when none was found among the fullest
+ * PA_USED_SCAN arenas.
+ */
+struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools)
+{
+	struct pa_pool *pool = NULL;
+	struct pa_arena *arena;
+	u64 starts;
+
+	pa_lock(&node->lock);
+	arena = pa_find_used(node, npools, &starts);
+	if (arena)
+		pool = pa_run_take(node, arena, starts, npools);
 	pa_unlock(&node->lock);
 	return pool;
 }

@@ -160,15 +160,23 @@ static void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls)
 	}
 }
 
-/* Gives all of them back. Return: true if there were any. */
+/* Gives all of them back, and empty current spans. Return: true if there were any. */
 static bool pa_slot_release_all_empty(struct pa_slot *slot)
 {
-	bool any = slot->empty;
+	u64 before = slot->pools;
 	unsigned int cls;
 
 	for (cls = 1; cls < PA_CLASSES && slot->empty; cls++)
 		pa_slot_release_empty(slot, cls);
-	return any;
+	for (cls = PA_FIRST_MEDIUM; cls < PA_CLASSES; cls++) {
+		struct pa_pool *pool = slot->cls[cls].current_pool;
+
+		if (pool && !pool->left) {
+			pa_pool_unlist(slot, pool);
+			pa_pool_release(slot, pool);
+		}
+	}
+	return slot->pools != before;
 }
 
 /**
@@ -398,9 +406,22 @@ void pa_free_remote(struct pa_slot *slot, struct pa_pool *pool, void *p)
 		pa_pool_release(slot, pool);
 }
 
+/*
+ * Memory that was never used costs page faults and makes the heap larger: it
+ * comes last, after what is kept for other classes.
+ */
+static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int npools)
+{
+	struct pa_pool *pool = pa_arenas_get_used(slot->node, npools);
+
+	if (!pool && pa_slot_release_all_empty(slot))
+		pool = pa_arenas_get_used(slot->node, npools);
+	return pool ? pool : pa_arenas_get(slot->node, npools);
+}
+
 static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 {
-	struct pa_pool *pool = pa_arenas_get(slot->node, pa_class[cls].npools);
+	struct pa_pool *pool = pa_pool_get(slot, pa_class[cls].npools);
 
 	if (!pool)
 		return NULL;
@@ -484,11 +505,7 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 		if (pool)
 			return pool;
 	}
-	pool = pa_pool_new(slot, cls);
-	/* What is kept for other classes may be just what is missing. */
-	if (!pool && pa_slot_release_all_empty(slot))
-		pool = pa_pool_new(slot, cls);
-	return pool;
+	return pa_pool_new(slot, cls);
 }
 
 /**
