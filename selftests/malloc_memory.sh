@@ -46,6 +46,7 @@ for geometry in seed modern; do
 	make_library "$geometry"
 	pass_on "$geometry" preload "" "$work/memory" all-freed
 	pass_on "$geometry" preload "" "$work/memory" most-freed
+	pass_on "$geometry" preload "" "$work/memory" sleep
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" cycles
 	pass_on "$geometry" preload "" "$work/memory" churn "$churn"
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" all-freed

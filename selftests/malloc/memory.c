@@ -115,6 +115,26 @@ static void case_all_freed(uint64_t *seed)
 	TAP_CHECK(share(mapped, mapped_base, mapped_peak) <= 100);
 }
 
+/* Long after it was allocated, all is freed, and nothing happens afterwards. */
+static void case_sleep(uint64_t *seed)
+{
+	size_t base, peak, i;
+
+	look("at the start");
+	base = resident;
+	fill_all(seed);
+	go_on(12);
+	look("12 s later");
+	peak = resident;
+	for (i = 0; i < RECORDS; i++) {
+		free(record[i]);
+		record[i] = NULL;
+	}
+	look("all freed");
+	tap_diag("%zu per mille of the peak stay", share(resident, base, peak));
+	TAP_CHECK(share(resident, base, peak) <= 300);
+}
+
 /* All allocated, all freed, again and again within the delay: pages are touched once. */
 static void case_cycles(uint64_t *seed)
 {
@@ -231,12 +251,14 @@ int main(int argc, char **argv)
 		case_all_freed(&seed);
 	else if (!strcmp(name, "most-freed"))
 		case_most_freed(&seed);
+	else if (!strcmp(name, "sleep"))
+		case_sleep(&seed);
 	else if (!strcmp(name, "cycles"))
 		case_cycles(&seed);
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|cycles|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|cycles|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
