@@ -160,6 +160,38 @@ static struct pa_large *pa_cache_take(size_t total)
 	return best;
 }
 
+/*
+ * The largest cached mapping that is too small, made larger where it is: most
+ * have room behind them up to the next multiple of the arena size.
+ */
+static struct pa_large *pa_cache_grow(size_t total)
+{
+	struct pa_large *best = NULL;
+	unsigned int i, at = 0;
+	int saved = errno;
+
+	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
+		struct pa_large *l = pa_cache[i];
+
+		if (l && l->mapped < total && l->mapped >= total / 4 &&
+		    (!best || l->mapped > best->mapped)) {
+			best = l;
+			at = i;
+		}
+	}
+	if (!best || !pa_os_charge(total - best->mapped))
+		return NULL;
+	if (mremap(best->base, best->mapped, total, 0) == MAP_FAILED) {
+		pa_os_uncharge(total - best->mapped);
+		errno = saved;
+		return NULL;
+	}
+	pa_cache[at] = NULL;
+	pa_cache_bytes -= best->mapped;
+	best->mapped = total;
+	return best;
+}
+
 /* A mapping is asked for and none is cached: should one have been? */
 static void pa_cache_missed(size_t total)
 {
@@ -245,6 +277,26 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 	return large;
 }
 
+/* A block out of the cache, or NULL. */
+static struct pa_large *pa_large_cached(size_t total)
+{
+	struct pa_large *large;
+
+	pa_large_settle();
+	pa_large_lock();
+	large = pa_cache_take(total);
+	if (!large)
+		large = pa_cache_grow(total);
+	if (large)
+		pa_large_list_add(large);
+	else
+		pa_cache_missed(total);
+	pa_large_unlock();
+	if (large)
+		pa_large_account(large, true);
+	return large;
+}
+
 /**
  * pa_large_alloc() - allocate a block with a mapping of its own
  * @size: bytes
@@ -268,23 +320,10 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		return NULL;
 	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
 
-	if (!nested) {
-		pa_large_settle();
-		pa_large_lock();
-		if (offset == sizeof(struct pa_large))
-			large = pa_cache_take(total);
-		if (!large)
-			pa_cache_missed(total);
-		if (large)
-			pa_large_list_add(large);
-		pa_large_unlock();
-		if (large && zero)
-			memset(large->block, 0, size);
-	}
-	if (large) {
-		pa_large_account(large, true);
-		return large->block;
-	}
+	if (!nested && offset == sizeof(struct pa_large))
+		large = pa_large_cached(total);
+	if (large)
+		return zero ? memset(large->block, 0, size) : large->block;
 
 	if (pa_os_inject_failure())
 		return NULL;
