@@ -29,7 +29,8 @@ static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
 		head->prev = arena;
 	node->bucket[n] = arena;
 	node->nonempty |= 1ULL << n;
-	node->empty += n == PA_ARENA_POOLS;
+	if (n == PA_ARENA_POOLS)
+		WRITE_ONCE(node->empty, node->empty + 1);
 }
 
 static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
@@ -46,7 +47,10 @@ static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
 		arena->next->prev = arena->prev;
 	if (!node->bucket[n])
 		node->nonempty &= ~(1ULL << n);
-	if (n == PA_ARENA_POOLS && --node->empty < node->empty_least)
+	if (n != PA_ARENA_POOLS)
+		return;
+	WRITE_ONCE(node->empty, node->empty - 1);
+	if (node->empty < node->empty_least)
 		node->empty_least = node->empty;
 }
 

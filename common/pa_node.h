@@ -17,7 +17,7 @@
  * @all: RCU list of all arenas
  * @arenas: arenas mapped
  * @arenas_peak: the most there ever were
- * @empty: those of them that are wholly empty, and not short
+ * @empty: those of them that are wholly empty, and not short; read by any
  * @empty_least: the fewest there were since pa_arenas_unused()
  * @bytes: what they take; less than their number says when some are short
  * @bytes_peak: the most there ever were
