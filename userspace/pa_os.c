@@ -306,39 +306,38 @@ static void pa_os_hide(bool all)
 }
 
 /*
- * Unmaps what has been hidden so far, if nobody reads. The lock is held.
+ * Unmaps what is idle, if nobody reads.
  * Return: bytes of address space.
  */
-static size_t pa_os_unmap_now(bool all)
-{
-	if (!pa_no_readers())
-		return 0;
-	pa_os_hide(all);
-	return pa_no_readers() ? pa_chunk_unmap_hidden() : 0;
-}
-
-/* The same without waiting for readers. Takes the lock. */
 static size_t pa_os_unmap(bool all)
 {
-	size_t bytes;
+	size_t bytes = 0;
 
 	pa_os_lock();
-	bytes = pa_os_unmap_now(all);
+	if (pa_no_readers()) {
+		pa_os_hide(all);
+		if (pa_no_readers())
+			bytes = pa_chunk_unmap_hidden();
+	}
 	pa_os_unlock();
 	return bytes;
 }
 
-/* The same; waits for readers, but not if the caller is one. */
+/* The same with all that is idle; waits for readers, but not if the caller is one. */
 static void pa_os_unmap_wait(void)
 {
+	bool quiet;
 	u64 mine;
 
-	if (pa_os_unmap(true) || rcu_read_ongoing())
-		return;
 	pa_os_lock();
 	pa_os_hide(true);
 	mine = pa_os.hidings;
+	quiet = pa_no_readers();
+	if (quiet)
+		pa_chunk_unmap_hidden();
 	pa_os_unlock();
+	if (quiet || rcu_read_ongoing())
+		return;
 	/* What is hidden nobody takes meanwhile. */
 	synchronize_rcu();
 	pa_os_lock();
