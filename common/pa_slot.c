@@ -425,7 +425,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 
 	if (!pool)
 		return NULL;
-	pool->left = 0;
+	WRITE_ONCE(pool->left, 0);
 	WRITE_ONCE(pool->cls, (u8)cls);
 	WRITE_ONCE(pool->capacity, pa_class[cls].capacity);
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
