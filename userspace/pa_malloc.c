@@ -8,6 +8,7 @@
 #include "pa_user.h"
 #include "poolalloc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -170,25 +171,39 @@ PA_API void free_aligned_sized(void *p, size_t align, size_t size)
 	pa_user_free(p);
 }
 
+/* A statically linked program may lack it. */
+#pragma weak dlsym
+
+/* libc's function of that name under POOLALLOC=system, else NULL. */
+static void *pa_libc_own(const char *name)
+{
+	pa_start();
+	return pa_system && dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+}
+
 /* Nothing that glibc's parameters could mean here; accepted like glibc. */
 PA_API int mallopt(int param, int value)
 {
-	(void)param;
-	(void)value;
-	return 1;
+	int (*own)(int param, int value) = pa_libc_own("mallopt");
+
+	return own ? own(param, value) : 1;
 }
 
 PA_API int malloc_trim(size_t pad)
 {
-	(void)pad;
-	return poolalloc_trim() > 0;
+	int (*own)(size_t pad) = pa_libc_own("malloc_trim");
+
+	return own ? own(pad) : poolalloc_trim() > 0;
 }
 
 PA_API struct mallinfo2 mallinfo2(void)
 {
+	struct mallinfo2 (*own)(void) = pa_libc_own("mallinfo2");
 	struct mallinfo2 info = { 0 };
 	struct poolalloc_stats s;
 
+	if (own)
+		return own();
 	if (poolalloc_stats(&s))
 		return info;
 	info.arena = s.arenas * s.arena_bytes;
@@ -227,14 +242,22 @@ static void pa_write_file(void *ctx, const char *text, size_t len)
 
 PA_API void malloc_stats(void)
 {
-	poolalloc_stats_write(pa_write_file, stderr, POOLALLOC_TEXT);
+	void (*own)(void) = pa_libc_own("malloc_stats");
+
+	if (own)
+		own();
+	else
+		poolalloc_stats_write(pa_write_file, stderr, POOLALLOC_TEXT);
 }
 
 PA_API int malloc_info(int options, FILE *stream)
 {
+	int (*own)(int options, FILE *stream) = pa_libc_own("malloc_info");
 	struct poolalloc_stats s;
 	size_t i;
 
+	if (own)
+		return own(options, stream);
 	if (options) {
 		errno = EINVAL;
 		return -1;
