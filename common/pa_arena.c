@@ -298,6 +298,15 @@ static struct pa_arena *pa_arenas_surplus_short(struct pa_node *node)
 	return NULL;
 }
 
+static void pa_desc_free(struct pa_pool *pool)
+{
+	WRITE_ONCE(pool->state, PA_POOL_FREE);
+	WRITE_ONCE(pool->npools, 0);
+	WRITE_ONCE(pool->carved, 0);
+	WRITE_ONCE(pool->holes, 0);
+	WRITE_ONCE(pool->back, 0);
+}
+
 /**
  * pa_arenas_put() - give a run of pools back to its arena
  * @pool: first descriptor of the run; no block of it is out, nobody owns it,
@@ -317,13 +326,8 @@ void pa_arenas_put(struct pa_pool *pool)
 	struct pa_arena *surplus = NULL;
 	unsigned int i;
 
-	for (i = 0; i < npools; i++) {
-		WRITE_ONCE(pool[i].state, PA_POOL_FREE);
-		WRITE_ONCE(pool[i].npools, 0);
-		WRITE_ONCE(pool[i].carved, 0);
-		WRITE_ONCE(pool[i].holes, 0);
-		WRITE_ONCE(pool[i].back, 0);
-	}
+	for (i = 0; i < npools; i++)
+		pa_desc_free(&pool[i]);
 
 	pa_lock(&node->lock);
 	atomic64_or((s64)run, &arena->dirty);
@@ -435,6 +439,54 @@ void pa_arena_unhold(struct pa_arena *arena, u64 held)
 	atomic64_or((s64)held, &arena->free);
 	pa_bucket_move(node, arena, (int)hweight64(held));
 	pa_unlock(&node->lock);
+}
+
+/* Pools that neither are free nor hold blocks. */
+static u64 pa_arena_stray(struct pa_arena *arena)
+{
+	u64 known = (u64)atomic64_read(&arena->free);
+	unsigned int i = 1, npools = pa_arena_pools(arena);
+
+	while (i <= npools) {
+		struct pa_pool *pool = pa_arena_desc(arena, i);
+
+		if (pool->state != PA_POOL_FREE && pool->npools) {
+			known |= pa_run_mask(i, pool->npools);
+			i += pool->npools;
+		} else {
+			i++;
+		}
+	}
+	return pa_run_mask(1, npools) & ~known;
+}
+
+/**
+ * pa_arenas_forked() - make whole what threads were at that are gone
+ * @node: the node; its lock was held over the fork, so its lists are whole
+ *
+ * Ends their walks, and frees the pools that they held or were about to take
+ * or to give back.
+ *
+ * Context: the forked child, before it has a second thread; the caller stands
+ * on no arena.
+ */
+void pa_arenas_forked(struct pa_node *node)
+{
+	struct pa_arena *arena = rcu_dereference_protected(node->all, true);
+
+	node->pools = 0;
+	for (; arena; arena = rcu_dereference_protected(arena->all_next, true)) {
+		u64 rest, stray = pa_arena_stray(arena);
+
+		for (rest = stray; rest; rest &= rest - 1)
+			pa_desc_free(pa_arena_desc(arena, (unsigned int)__builtin_ctzll(rest)));
+		if (stray)
+			pa_bucket_move(node, arena, (int)hweight64(stray));
+		atomic64_or((s64)stray, &arena->dirty);
+		atomic64_or((s64)stray, &arena->free);
+		WRITE_ONCE(arena->pins, 0);
+		node->pools += pa_arena_pools(arena) - arena->nfree;
+	}
 }
 
 /**

@@ -203,6 +203,7 @@ unsigned int pa_arenas_unused(struct pa_node *node);
 struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena);
 struct pa_arena *pa_arenas_step(struct pa_node *node, struct pa_arena *arena);
 void pa_arena_unpin(struct pa_arena *arena);
+void pa_arenas_forked(struct pa_node *node);
 void pa_node_reset_peaks(struct pa_node *node);
 
 #endif

@@ -12,13 +12,13 @@ trap 'rm -rf "$work"' EXIT
 
 # Functions and variables of the contract that are not inline, by world.
 contract_both="pa_arena_map pa_arena_unmap pa_corrupt pa_slot_name pa_fallback_enter pa_fallback_leave"
-contract_user="pa_peek pa_readers pa_idle pa_alloc_last_resort pa_bins_lock pa_bins_unlock pa_thread pa_thread_start"
+contract_user="pa_peek pa_read_lock pa_read_unlock pa_idle pa_alloc_last_resort pa_bins_lock pa_bins_unlock pa_thread pa_thread_start"
 contract_kernel="pa_cpu pa_arena_pools pa_list_sound"
 
 # What the inline part of the contract, and the compiler, make of it. Patterns.
-# User: locks, RCU's read side, the compiler's own memset.
+# User: locks, the compiler's own memset.
 # One geometry needs pa_pages_release().
-world_user="pa_pages_release pthread_mutex_* urcu_bp_read_* rcu_*_sym memset memcpy __popcountdi2 _GLOBAL_OFFSET_TABLE_
+world_user="pa_pages_release pthread_mutex_* rcu_*_sym memset memcpy __popcountdi2 _GLOBAL_OFFSET_TABLE_
 	__stack_chk_fail"
 # Kernel: ftrace, return and jump thunks, the stack protector; then preemption, per-CPU addresses,
 # RCU's read side, raw spinlocks, cond_resched(), bit counting, checks of addresses, the trace events and their keys.

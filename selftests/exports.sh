@@ -11,9 +11,12 @@ lib=$POOLALLOC_ROOT/userspace
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# The header's functions and the library's dynamic symbols are the same names.
+# The header's functions, and those that stand in front of liburcu's, are the library's dynamic symbols.
 exported() {
-	grep -o '\bpoolalloc_[a-z_]*(' "$lib/include/poolalloc.h" | tr -d '(' | sort -u >"$work/declared"
+	{
+		grep -o '\bpoolalloc_[a-z_]*(' "$lib/include/poolalloc.h" | tr -d '('
+		printf 'urcu_bp_%s\n' before_fork after_fork_parent after_fork_child
+	} | sort -u >"$work/declared"
 	nm -D --defined-only "$lib/libpoolalloc.so.0" | awk '{ print $3 }' | sed 's/@.*//' |
 		sort -u >"$work/defined"
 	sed -i '/^$/d' "$work/defined"
@@ -112,7 +115,7 @@ no_malloc() {
 
 ln -s "$lib/libpoolalloc.so.0" "$work/libpoolalloc.so.0"
 tap_start
-tap_run "exported are the functions of the header and nothing else" exported
+tap_run "exported are the functions of the header, liburcu's fork hooks, and nothing else" exported
 tap_run "soname" soname
 tap_run "malloc is not interposed" no_malloc
 tap_run "TLS block under 600 bytes" tls "$lib/libpoolalloc.so.0"

@@ -301,6 +301,83 @@ static int defer_in_child(void)
 	return identity() ? GOOD : NO_IDENTITY;
 }
 
+/*
+ * Threads that own no pools walk and give memory back all the time, so that a
+ * fork finds arenas pinned and pools held. The child, which frees all that
+ * there is, must get rid of every arena.
+ */
+static int look(void *ctx, void *block, size_t size)
+{
+	(void)block;
+	(void)size;
+	return !--*(int *)ctx;
+}
+
+static void *trimmer(void *arg)
+{
+	size_t i;
+
+	for (i = (uintptr_t)arg; __atomic_load_n(&running, __ATOMIC_RELAXED); i++) {
+		int most = 2000;
+
+		if (i % 2)
+			poolalloc_walk(look, &most);
+		else
+			poolalloc_trim();
+	}
+	return NULL;
+}
+
+static int trim_in_child(void **own, size_t n)
+{
+	struct poolalloc_stats s;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		poolalloc_free(own[i]);
+	poolalloc_trim();
+	return !poolalloc_stats(&s) && !s.arenas ? GOOD : NOT_FREED;
+}
+
+static void held(void)
+{
+	size_t forks = tap_scaled(300, 10), n = 3000, i, j;
+	pthread_t thread[2];
+	void *own[3000];
+
+	running = true;
+	for (i = 0; i < 2; i++)
+		if (pthread_create(&thread[i], NULL, trimmer, (void *)i))
+			tap_bail_out("cannot create a thread");
+	for (i = 0; i < forks; i++) {
+		pid_t pid;
+		int ret;
+
+		for (j = 0; j < n; j++) {
+			own[j] = poolalloc_alloc(2000);
+			memset(own[j], 1, 2000);
+		}
+		/* Pools that are free and dirty, in arenas that are used. */
+		for (j = 0; j < n / 8 * 7; j++) {
+			poolalloc_free(own[j]);
+			own[j] = NULL;
+		}
+		pid = fork();
+		if (!pid) {
+			alarm(120);
+			_exit(trim_in_child(own, n));
+		}
+		for (; j < n; j++)
+			poolalloc_free(own[j]);
+		ret = wait_for(pid);
+		if (!TAP_CHECK(ret == GOOD))
+			tap_diag("the child: %s", ret == NOT_FREED ? "arenas stay" : "died");
+	}
+	running = false;
+	for (i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+}
+
 /* Freed after a grace period in the child, too: no lock of the parent's is stuck. */
 static void *rcu_worker(void *arg)
 {
@@ -339,12 +416,13 @@ static void deferred(void)
 int main(void)
 {
 	alarm(1500);
-	tap_start(5);
+	tap_start(6);
 	seed = tap_seed();
 	tap_test("forks under load, children fork again", thousand);
 	tap_test("forks, load and trim", with_trim);
 	tap_test("two threads that fork", two_forkers);
 	tap_test("one of them does liburcu's part itself", manual);
+	tap_test("arenas that other threads stood on, pools that they held", held);
 	tap_test("free_rcu in parent and child", deferred);
 	return tap_finish();
 }

@@ -13,7 +13,7 @@
  * Unmapping (pa_chunk_unmap_hidden()) needs that no reader stands on the arena
  * or is about to read a word of it. First the arena leaves the heap's list and
  * its bit in @hidden is set; then a full barrier, and nobody is seen in a
- * read-side section (pa_readers), or a grace period is waited for; then munmap.
+ * read-side section (pa_no_readers(), pa_wait_for_readers()); then munmap.
  * Who enters a section later does not find the arena on the list, and pa_peek(),
  * which is only called inside, sees @hidden.
  *
@@ -78,6 +78,7 @@ static struct {
 } pa_space;
 
 u32 pa_readers;
+u32 pa_plain_readers;
 
 /* Nobody is in a read-side section who entered before this call. */
 bool pa_no_readers(void)

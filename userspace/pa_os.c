@@ -336,10 +336,11 @@ static void pa_os_unmap_wait(void)
 	if (quiet)
 		pa_chunk_unmap_hidden();
 	pa_os_unlock();
-	if (quiet || rcu_read_ongoing())
+	if (quiet || !pa_rcu_may_wait())
 		return;
 	/* What is hidden nobody takes meanwhile. */
-	synchronize_rcu();
+	if (!pa_wait_for_readers())
+		return;
 	pa_os_lock();
 	/* Who has hidden more since then unmaps it all, a grace period later. */
 	if (mine == pa_os.hidings)
@@ -444,7 +445,9 @@ void pa_idle(unsigned int nid)
 	if (pa_options.purge_delay == PA_NEVER || READ_ONCE(pa_os.busy) ||
 	    xchg(&pa_os.busy, true))
 		return;
+	pa_thread.walking++;
 	pa_look(pa_os_clock());
+	pa_thread.walking--;
 	/* What this look has seen, the next one finds. Pairs with the xchg above. */
 	smp_store_release(&pa_os.busy, false);
 }
@@ -489,5 +492,8 @@ void pa_os_fork_child(void)
 {
 	pa_lock_init(&pa_os_mutex);
 	pa_readers = 0;
+	pa_plain_readers = 0;
 	pa_os.busy = false;
+	if (!pa_thread.walking)
+		pa_os.cursor = NULL;
 }

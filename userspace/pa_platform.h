@@ -56,24 +56,22 @@ typedef int64_t s64;
 #define rcu_dereference_protected(p, held)	(p)
 
 /*
- * Read-side sections are liburcu's, and counted: whoever has no time to wait
- * for a grace period looks if there is anybody to wait for.
+ * Read-side sections are counted, so that who has no time to wait for a grace
+ * period sees if there is anybody to wait for, and they are liburcu's if the
+ * thread is registered with it, because the application reads in it. If not,
+ * they are only counted: liburcu would register the thread now, under a lock,
+ * and abort when there is no memory for that.
  */
-extern u32 pa_readers;
+struct urcu_bp_reader;
+/* liburcu's own. A signal handler may set it at any time. */
+extern __thread struct urcu_bp_reader *urcu_bp_reader
+	__attribute__((tls_model("initial-exec")));
+
+extern u32 pa_readers;		/* all */
+extern u32 pa_plain_readers;	/* those that are only counted */
 bool pa_no_readers(void);
-
-static inline void pa_read_lock(void)
-{
-	/* Counted before anything is read. Pairs with pa_no_readers(). */
-	__atomic_fetch_add(&pa_readers, 1, __ATOMIC_SEQ_CST);
-	urcu_bp_read_lock();
-}
-
-static inline void pa_read_unlock(void)
-{
-	urcu_bp_read_unlock();
-	__atomic_fetch_sub(&pa_readers, 1, __ATOMIC_RELEASE);
-}
+void pa_read_lock(void);
+void pa_read_unlock(void);
 
 #undef rcu_read_lock
 #undef rcu_read_unlock

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,6 +21,9 @@ PA_TLS struct pa_thread pa_thread = { .slot = &pa_slot_none };
 
 uintptr_t pa_lowest = UINTPTR_MAX;
 bool pa_system;
+
+/* In a forked child: a thread that is gone may hold liburcu's locks. */
+static bool pa_rcu_lost;
 
 static pa_lock_t pa_init_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pa_lock_t pa_bins_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -65,6 +69,65 @@ void pa_fallback_leave(struct pa_node *node)
 const char *pa_slot_name(const struct pa_slot *slot)
 {
 	return slot == &pa_only_node.fallback ? "fallback" : "thread";
+}
+
+/* The core's rcu_read_lock(). A section of the other kind may come inside, not vice versa. */
+void pa_read_lock(void)
+{
+	/* Counted before anything is read. Pairs with pa_no_readers(). */
+	__atomic_fetch_add(&pa_readers, 1, __ATOMIC_SEQ_CST);
+	if (urcu_bp_reader && !pa_thread.reading) {
+		urcu_bp_read_lock();
+	} else {
+		pa_thread.reading++;
+		__atomic_fetch_add(&pa_plain_readers, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+void pa_read_unlock(void)
+{
+	if (!pa_thread.reading) {
+		urcu_bp_read_unlock();
+	} else {
+		__atomic_fetch_sub(&pa_plain_readers, 1, __ATOMIC_RELEASE);
+		pa_thread.reading--;
+	}
+	__atomic_fetch_sub(&pa_readers, 1, __ATOMIC_RELEASE);
+}
+
+/* Is the application reading? Asking liburcu would register the thread. */
+static bool pa_rcu_reading(void)
+{
+	return urcu_bp_reader && rcu_read_ongoing();
+}
+
+/* May the caller wait for a grace period? */
+bool pa_rcu_may_wait(void)
+{
+	return !pa_rcu_lost && !pa_rcu_reading();
+}
+
+/**
+ * pa_wait_for_readers() - wait for the core's read-side sections of now
+ *
+ * Those that are only counted are short, but if new ones come all the time,
+ * it gives up.
+ * Context: pa_rcu_may_wait(), no lock held.
+ * Return: true if they have all ended.
+ */
+bool pa_wait_for_readers(void)
+{
+	unsigned int tries;
+
+	synchronize_rcu();
+	for (tries = 0; tries < 1000; tries++) {
+		/* What was taken out of sight is. Pairs with pa_read_lock(). */
+		smp_mb();
+		if (!READ_ONCE(pa_plain_readers))
+			return true;
+		sched_yield();
+	}
+	return false;
 }
 
 static struct pa_slot *pa_slot_cut(void)
@@ -137,7 +200,13 @@ static void pa_key_destructor(void *value)
 	pa_thread_end();
 }
 
-/* The application holds liburcu's locks over the fork if all is blocked. */
+/*
+ * liburcu's locks are taken first, by its own hook: the application may have
+ * called it already. Where ours is in front of it (pa_fork_hooks.c) that is
+ * counted. Where it is not, all signals are blocked if the application has,
+ * but it may have blocked them for reasons of its own: then the child does
+ * without liburcu's locks.
+ */
 static bool pa_fork_all_blocked(void)
 {
 	sigset_t mask;
@@ -145,6 +214,23 @@ static bool pa_fork_all_blocked(void)
 	return !pthread_sigmask(SIG_BLOCK, NULL, &mask) &&
 	       sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGCHLD) == 1 &&
 	       sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGALRM) == 1;
+}
+
+static bool pa_fork_counted(void)
+{
+	void (*volatile front)(void) = urcu_bp_before_fork;
+
+	return pa_hook_before_fork && front == pa_hook_before_fork;
+}
+
+static bool pa_fork_may_hook(void)
+{
+	if (pa_thread.hooks)
+		return true;
+	/* Who waits for this reader holds the lock. */
+	if (pa_rcu_lost || pa_rcu_reading())
+		return false;
+	return pa_fork_counted() || !pa_fork_all_blocked();
 }
 
 /*
@@ -161,8 +247,7 @@ static void pa_fork_prepare(void)
 	/* A signal handler that forks inside a slow path: nothing can be locked. */
 	if (pa_thread.level)
 		return;
-	hook = !pa_fork_all_blocked();
-	/* liburcu's locks come first: an application may hold them already. */
+	hook = pa_fork_may_hook();
 	if (hook)
 		urcu_bp_before_fork();
 	pa_free_rcu_lock();
@@ -210,6 +295,7 @@ static void pa_fork_child(void)
 	if (pa_fork_by != &pa_thread)
 		return;
 	pa_fork_by = NULL;
+	pa_rcu_lost = !pa_fork_hooked;
 	pa_os_fork_child();
 	pa_lock_init(&pa_only_node.lock);
 	pa_lock_init(&pa_bins_mutex);
@@ -218,6 +304,9 @@ static void pa_fork_child(void)
 	pa_lock_init(&pa_init_mutex);
 	pa_thread.level = 1;
 	pa_abandon_others();
+	/* A visitor or a signal handler that forks goes on walking in the child. */
+	if (!pa_thread.walking)
+		pa_arenas_forked(&pa_only_node);
 	pa_thread.level = 0;
 	pa_free_rcu_fork_child();
 	if (pa_fork_hooked)

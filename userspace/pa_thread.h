@@ -23,12 +23,18 @@ struct pa_slot;
  * @bin: as struct pa_bins
  * @level: depth of slow paths that this thread is in
  * @state: enum pa_thread_state
+ * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
+ * @walking: depth of functions that stand on arenas
+ * @reading: depth of read-side sections that are only counted
  */
 struct pa_thread {
 	struct pa_slot *slot;
 	void *bin[PA_THREAD_BINS];
 	u32 level;
 	u32 state;
+	u32 hooks;
+	u32 walking;
+	u32 reading;
 };
 
 static_assert(sizeof(struct pa_thread) < 600, "fits glibc's static TLS surplus");
@@ -46,6 +52,8 @@ extern PA_TLS struct pa_thread pa_thread;
 
 struct pa_bins;
 bool pa_thread_start(void);
+bool pa_rcu_may_wait(void);
+bool pa_wait_for_readers(void);
 
 static __always_inline struct pa_bins *pa_slot_enter(void)
 {

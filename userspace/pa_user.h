@@ -20,6 +20,9 @@ extern bool pa_system __attribute__((visibility("hidden")));
 
 void pa_start(void);
 
+/* The counting urcu_bp_before_fork(), where it is linked in. */
+void pa_hook_before_fork(void) __attribute__((weak));
+
 /* Over a fork. */
 void pa_free_rcu_lock(void);
 void pa_free_rcu_unlock(void);

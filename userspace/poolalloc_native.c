@@ -125,8 +125,10 @@ PA_API size_t poolalloc_trim(void)
 	pa_start();
 	if (pa_system || pa_thread.level)
 		return 0;
+	pa_thread.walking++;
 	bytes = pa_trim();
 	bytes += pa_os_trim();
+	pa_thread.walking--;
 	errno = saved;
 	return bytes;
 }
@@ -152,7 +154,9 @@ PA_API int poolalloc_stats(struct poolalloc_stats *stats)
 		return -1;
 	}
 	pa_start();
+	pa_thread.walking++;
 	pa_stats_collect(&s);
+	pa_thread.walking--;
 	stats->arena_bytes = PA_ARENA_SIZE;
 	stats->pool_bytes = PA_POOL_SIZE;
 	stats->arenas = s.total.arenas;
@@ -194,7 +198,9 @@ PA_API int poolalloc_stats_write(poolalloc_writer writer, void *ctx,
 		return -1;
 	}
 	pa_start();
+	pa_thread.walking++;
 	pa_report(&scratch, writer, ctx);
+	pa_thread.walking--;
 	pa_large_count(&blocks, &bytes);
 	pa_write_number(writer, ctx, "large_blocks ", blocks);
 	pa_write_number(writer, ctx, "large_bytes ", bytes);
@@ -210,7 +216,9 @@ PA_API int poolalloc_walk(poolalloc_visitor visitor, void *ctx)
 		return -1;
 	}
 	pa_start();
+	pa_thread.walking++;
 	ret = pa_walk(visitor, ctx);
+	pa_thread.walking--;
 	return ret ? ret : pa_large_walk(visitor, ctx);
 }
 

@@ -100,9 +100,9 @@ void poolalloc_free_sized(void *p, size_t size) POOLALLOC_NOTHROW;
  * poolalloc_free_rcu() - free a block after a grace period
  * @p: a block, or NULL
  *
- * Readers must use liburcu's bp flavour. The first call starts liburcu's
- * helper thread. The block is freed after all read-side critical sections of
- * today have ended, in about two grace periods.
+ * Readers must use liburcu's bp flavour. The first call starts a helper
+ * thread. The block is freed after all read-side critical sections of today
+ * have ended.
  *
  * Context: any thread, also inside a read-side critical section.
  */
