@@ -6,12 +6,13 @@
  *     | struct pa_large, 128 bytes | block ...                |
  *
  * With an alignment of more than 128 bytes the block starts at that offset;
- * with one of an arena or more it starts at a multiple of it, and the header
- * lies in the 128 bytes before it. The first words of both lines of the header
+ * with one of an arena or more it starts at a multiple of it, the header lies
+ * in the 128 bytes before it, and the mapping comes from pa_low.c. The first words of both lines of the header
  * are 0: a slot is never their owner, so the fast path of free passes.
  */
 #define _GNU_SOURCE
 #include "pa_large.h"
+#include "pa_low.h"
 #include "pa_options.h"
 #include "pa_os.h"
 
@@ -258,7 +259,7 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 	} else {
 		front = align - offset;
 		base = total > (size_t)PTRDIFF_MAX - front ? NULL :
-			pa_os_reserve(total + front, align);
+			pa_low_reserve(total + front, align);
 	}
 	if (!base) {
 		pa_os_uncharge(total);

@@ -12,10 +12,16 @@
 #include "pa_stats.h"
 
 /*
- * Pointers below this go the slow way: NULL; all of them until the heap is set
- * up, and for good under POOLALLOC=system. One compare, as a test for NULL.
+ * Pointers below this go the slow way: NULL; blocks that are aligned to an
+ * arena or more (pa_low.c); all of them until the heap is set up, and for good
+ * under POOLALLOC=system. One compare, as a test for NULL.
  */
 extern uintptr_t pa_lowest __attribute__((visibility("hidden")));
+#ifdef PA_TSAN
+#define PA_LOWEST	READ_ONCE(pa_lowest)
+#else
+#define PA_LOWEST	pa_lowest
+#endif
 extern bool pa_system __attribute__((visibility("hidden")));
 
 void pa_start(void);
@@ -47,7 +53,7 @@ static __always_inline void pa_user_free(void *p)
 {
 	struct pa_pool *pool;
 
-	if (unlikely((uintptr_t)p < pa_lowest)) {
+	if (unlikely((uintptr_t)p < PA_LOWEST)) {
 		pa_user_free_slow(p);
 		return;
 	}
