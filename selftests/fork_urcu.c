@@ -23,7 +23,7 @@ extern void __wrap_urcu_bp_before_fork(void) __attribute__((weak));
 
 static bool counted(void)
 {
-	return __wrap_urcu_bp_before_fork != NULL;
+	return __wrap_urcu_bp_before_fork;
 }
 
 static bool running;
@@ -63,9 +63,11 @@ static int use_all(bool defer)
 	uint64_t seen = 0, before = live_blocks(96);
 	int i;
 
-	for (i = 0; i < 200; i++)
-		if (!(p[i] = poolalloc_alloc(96)))
+	for (i = 0; i < 200; i++) {
+		p[i] = poolalloc_alloc(96);
+		if (!p[i])
 			return NO_MEMORY;
+	}
 	if (live_blocks(96) != before + 200)
 		return BAD_STATS;
 	if (poolalloc_walk(count, &seen) || seen < 200)
