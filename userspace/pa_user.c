@@ -182,7 +182,7 @@ void pa_user_free_slow(void *p)
 	struct pa_large *large;
 	struct pa_pool *pool;
 
-	if (likely((uintptr_t)p >= pa_lowest)) {
+	if (likely((uintptr_t)p >= PA_LOWEST)) {
 		pool = pa_span_of(p);
 		if (pool && READ_ONCE(pool->owner) == pa_thread.slot) {
 			if (pa_pool_push(pool, p))
