@@ -156,7 +156,8 @@ static void case_cycles(uint64_t *seed)
 		getrusage(RUSAGE_SELF, &after);
 		faults = (size_t)(after.ru_minflt - before.ru_minflt);
 		tap_diag("%zu page faults, %zu pages resident", faults, pages);
-		TAP_CHECK(!round || faults <= pages / 8);
+		/* Most of them are those of the large blocks, which have mappings of their own. */
+		TAP_CHECK(!round || faults <= pages / 4);
 	}
 }
 
