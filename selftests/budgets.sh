@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Instructions of the fast paths, counted by callgrind, not timed: the difference of two lengths of the
 # same loop. "Inside" is the function itself, without the slow paths that it calls now and then; those
-# are in the pair. The free of a block takes 18 where 17 was hoped for: the limit here is what is reached.
+# are in the pair. A limit is what is reached; where more was aimed at, the aim is printed beside it.
 # test-timeout: 600
 set -u
 . "$(dirname "$0")/lib/common.sh"
@@ -67,12 +67,17 @@ aim() {
 	tap_ok $? "$1: $2 instructions, at most $3"
 }
 
-# inside NAME LIMIT FUNCTION PROGRAM PRELOAD WHAT
+# inside NAME LIMIT FUNCTION PROGRAM PRELOAD WHAT; AIM=N before it if that is more than the limit asks.
 inside() {
-	local name=$1 limit=$2
+	local name=$1 limit=$2 measured
 
 	shift 2
-	aim "$name" "$(path "$@")" "$limit"
+	measured=$(path "$@")
+	aim "$name" "$measured" "$limit"
+	if [ -n "${AIM:-}" ]; then
+		tap_diag "the aim of $AIM is $(echo "$measured $AIM" |
+			awk '{ print $1 != "-" && $1 <= $2 ? "reached" : "not reached" }')"
+	fi
 	tap_diag "with its slow paths: $(each "$2" "$3" "$4" --toggle-collect="$1")"
 }
 
@@ -80,8 +85,8 @@ ln -s "$lib/libpoolalloc.so.0" "$work/libpoolalloc.so.0"
 tap_start
 inside "poolalloc_alloc() of a constant size" 12 poolalloc_alloc native "" constant
 inside "poolalloc_alloc() of a variable size" 12 poolalloc_alloc native "" variable
-inside "poolalloc_free() of an own block" 18 poolalloc_free native "" constant
-inside "poolalloc_free_sized()" 18 poolalloc_free_sized native "" variable
+AIM=17 inside "poolalloc_free() of an own block" 18 poolalloc_free native "" constant
+AIM=17 inside "poolalloc_free_sized()" 18 poolalloc_free_sized native "" variable
 aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 42
 
 aim "inline pair, constant size, with the caller's loop" "$(each inline "" constant)" 29
@@ -89,7 +94,7 @@ aim "inline pair, variable size, with the caller's loop" "$(each inline "" varia
 
 ours=$lib/libpoolalloc-malloc.so
 inside "malloc()" 13 malloc pair "$ours" libc
-inside "free()" 18 free pair "$ours" libc
+AIM=17 inside "free()" 18 free pair "$ours" libc
 aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 44
 
 tap_diag "instructions per turn            pair  replace one of 1000 live"

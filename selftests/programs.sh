@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Real programs on libpoolalloc-malloc.so: the same output and exit status as with glibc's malloc.
-# programs.sh [--short|--full] [REGEX]: --short is what make check runs, --full make check-programs.
+# programs.sh [--short|--full|--python] [REGEX]: --short is what make check runs, --full make
+# check-programs; --python is CPython's whole regression suite, twice, an hour or more.
 # test-timeout: 2400
 set -u
 . "$(dirname "$0")/lib/common.sh"
@@ -14,7 +15,8 @@ for arg; do
 	case "$arg" in
 	--short) mode=short ;;
 	--full) mode=full ;;
-	-*) die "unknown option $arg; usage: programs.sh [--short|--full] [REGEX]" ;;
+	--python) mode=python ;;
+	-*) die "unknown option $arg; usage: programs.sh [--short|--full|--python] [REGEX]" ;;
 	*) only=$arg ;;
 	esac
 done
@@ -54,9 +56,10 @@ trap 'rm -rf "$work"' EXIT
 unset MAKEFLAGS MFLAGS MAKELEVEL LD_PRELOAD POOLALLOC
 make_library
 tap_start
-short_programs
-if [ "$mode" = full ]; then
-	. "$SELFTESTS_DIR/programs/jobs_full.sh"
-	full_programs
-fi
+. "$SELFTESTS_DIR/programs/jobs_full.sh"
+case "$mode" in
+short) short_programs ;;
+full) short_programs && full_programs ;;
+python) whole_python ;;
+esac
 tap_finish

@@ -40,27 +40,47 @@ static void unregister_me(void)
 #endif
 }
 
+#ifndef MEMB
+/* The preloaded library's hooks may be called more than once; liburcu's own may not. */
+static unsigned int hooks;
+
 static void before_fork(void)
 {
+	unsigned int i;
+
 	call_rcu_before_fork();
-#ifndef MEMB
-	urcu_bp_before_fork();
-#endif
+	hooks = getenv("LD_PRELOAD") && hooks == 1 ? 2 : 1;
+	for (i = 0; i < hooks; i++)
+		urcu_bp_before_fork();
 }
 
-static TAP_UNUSED void after_fork(bool child)
+static void after_fork(bool child)
 {
-#ifndef MEMB
-	if (child)
-		urcu_bp_after_fork_child();
-	else
-		urcu_bp_after_fork_parent();
-#endif
+	unsigned int i;
+
+	for (i = 0; i < hooks; i++) {
+		if (child)
+			urcu_bp_after_fork_child();
+		else
+			urcu_bp_after_fork_parent();
+	}
 	if (child)
 		call_rcu_after_fork_child();
 	else
 		call_rcu_after_fork_parent();
 }
+#else
+static void before_fork(void)
+{
+	call_rcu_before_fork();
+}
+
+static void after_fork(bool child)
+{
+	if (!child)
+		call_rcu_after_fork_parent();
+}
+#endif
 
 static void free_item(struct rcu_head *head)
 {

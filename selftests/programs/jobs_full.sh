@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Sourced by programs.sh --full: the programs that only make check-programs runs.
+# Sourced by programs.sh: what only make check-programs runs, and programs.sh --python.
 # shellcheck shell=bash
 
 python_full="test_dict test_list test_tuple test_bytes test_gc test_json test_pickle test_struct test_sys
@@ -205,4 +205,29 @@ full_programs() {
 	unpacked "imagemagick: convert" magick_job imagemagick-6.q16
 	unpacked "stress-ng: malloc, with --verify" stress_job stress-ng
 	unpacked "chromium, headless: a local page" chromium_job chromium chromium-common
+}
+
+# All of regrtest. Some of it fails on every machine; what fails must be the same. Tests of vsock wait
+# for ever where nobody answers. SIGINT is ignored in what a script starts in the background.
+python_all() {
+	local out status
+
+	use_root
+	export PYTHONMALLOC=malloc PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+	out=$(env --default-signal=INT,QUIT "$root/usr/bin/python3.11" -m test -W -j2 --timeout 1200 \
+		-i '*VSOCK*' -i '*Vsock*' 2>&1)
+	status=$?
+	printf '%s\n' "$out" >&2
+	printf '%s\n' "$out" | grep -E '^(FAIL|ERROR): ' | sed 's/ \[.*//' | sort
+	printf '%s\n' "$out" | sed -n '/^== Tests result/,/^Total duration/p' | grep -v '^Total duration'
+	echo "regrtest ended with $status"
+}
+
+whole_python() {
+	# shellcheck disable=SC2086 # a list of words
+	if unpack python $python_packages; then
+		program "python3.11, its whole test suite: what fails" python_all
+	else
+		skip_program "python3.11, its whole test suite" "$why"
+	fi
 }
