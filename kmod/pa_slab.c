@@ -77,9 +77,10 @@ static const struct kernel_param_ops pa_backend_ops = {
 module_param_cb(backend, &pa_backend_ops, NULL, 0444);
 MODULE_PARM_DESC(backend, "Where blocks come from: pool, slab (a kmem_cache per size class), or auto (default): slab if the kernel has KASAN, else pool");
 
+/* As in pools: to the power of two that is in the size. */
 static unsigned int pa_slab_align(size_t size)
 {
-	return is_power_of_2(size) ? min_t(size_t, size, PAGE_SIZE) : PA_SMALL_STEP;
+	return min_t(size_t, size & -size, PAGE_SIZE);
 }
 
 /* All of a block may be copied to user space, as with pools. */
@@ -137,7 +138,10 @@ int pa_slab_init(void)
 	return 0;
 }
 
-/* Frees are counted before allocations: no free without its allocation. */
+/*
+ * Frees are read before allocations, so that none is seen without its
+ * allocation. More frees than that are a caller's mistake.
+ */
 static u64 pa_slab_live(unsigned int cls)
 {
 	unsigned long frees = 0, allocs = 0;
@@ -149,7 +153,7 @@ static u64 pa_slab_live(unsigned int cls)
 	smp_rmb();
 	for_each_possible_cpu(cpu)
 		allocs += READ_ONCE(per_cpu_ptr(pa_slab_counts, cpu)->allocs[cls]);
-	return allocs - frees;
+	return allocs > frees ? allocs - frees : 0;
 }
 
 /**

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# matrix.sh [KERNEL...]: the guest tests on each of these kernels, and a table of the results. So many
-# kernels at once as JOBS says, by default one per two CPUs.
+# matrix.sh [KERNEL[:BACKEND]...]: the guest tests on each of these kernels, and a table of the results.
+# So many kernels at once as JOBS says, by default one per two CPUs.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 
@@ -12,27 +12,29 @@ mkdir -p "$logs" || die "cannot create $logs"
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 
 row() {
-	printf '%-8s %-22s %7s %7s %8s %6s\n' "$@"
+	printf '%-15s %-22s %7s %7s %8s %6s\n' "$@"
 }
 
 # Leaves its row, and its report when something failed.
 run_kernel() {
-	local kernel=$1 log=$logs/$1.log settings KVER status counts passed failed skipped start=$SECONDS
+	local entry=$1 kernel=${1%%:*} backend='' log=$logs/$1.log start=$SECONDS
+	local settings KVER status counts passed failed skipped
 
-	rm -f "$logs/$kernel".{row,report}
+	[ "$entry" = "$kernel" ] || backend=${entry#*:}
+	rm -f "$logs/$entry".{row,report}
 	settings=$("$LIB_DIR/kernel.sh" "$kernel") || return
 	eval "$settings"
-	note "the guest tests on $kernel"
-	"$LIB_DIR/guest.sh" "$kernel" >"$log" 2>&1 </dev/null
+	note "the guest tests on $entry"
+	"$LIB_DIR/guest.sh" "$kernel" ${backend:+-b "$backend"} >"$log" 2>&1 </dev/null
 	status=$?
-	counts=$(awk -v name="$kernel" -v status="$status" -f "$LIB_DIR/tapcount.awk" "$log")
+	counts=$(awk -v name="$entry" -v status="$status" -f "$LIB_DIR/tapcount.awk" "$log")
 	read -r passed failed skipped <<<"$counts"
 	[ "$failed" = 0 ] || {
 		printf '%s\n' "$counts" | sed '1d; s/^/# /'
 		echo "# output, from $log:"
 		tail -n 600 "$log" | sed 's/^/#   /'
-	} >"$logs/$kernel.report"
-	row "$kernel" "$KVER" "$passed" "$failed" "$skipped" $((SECONDS - start)) >"$logs/$kernel.row"
+	} >"$logs/$entry.report"
+	row "$entry" "$KVER" "$passed" "$failed" "$skipped" $((SECONDS - start)) >"$logs/$entry.row"
 }
 
 for kernel; do

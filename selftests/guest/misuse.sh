@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Wrong pointers: one report each, with the caller, and the machine goes on.
-# guest: smp=2 mem=512M own allow="poolalloc: BUG: "
+# guest: backend=pool smp=2 mem=512M own allow="poolalloc: BUG: "
 . ./common
 
 # wrong NUMBER CALLER MESSAGE [REPORTS]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two nodes: memory is local, or where it was asked for; remote frees go home.
-# guest: smp=2 mem=1G numa
+# guest: backend=pool smp=2 mem=1G numa
 . ./common
 
 POOLALLOC_BACKEND=pool

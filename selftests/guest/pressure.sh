@@ -3,6 +3,20 @@
 # guest: smp=2 mem=256M own timeout=900
 . ./common
 
+# SLUB has a shrinker and fragments of its own.
+if [ "$POOLALLOC_BACKEND" = slab ]; then
+	load && load_test
+	for size in 64 512 3000 32768; do
+		scenario exhaust $size
+		accounted 0 "after exhaustion with $size bytes"
+	done
+	scenario api
+	accounted 0 "when there is memory again"
+	unload
+	finish
+fi
+POOLALLOC_BACKEND=pool
+
 # The shrinker takes the reserve, and what the CPUs cache.
 load reserve=64 && load_test
 taskset -p 1 $$ >/dev/null

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # /proc/poolalloc: what may be written to it, by whom; many reads beside allocation.
-# guest: smp=2 mem=1G timeout=1200
+# guest: backend=pool smp=2 mem=1G timeout=1200
 . ./common
 
 POOLALLOC_BACKEND=pool
@@ -43,10 +43,12 @@ done
 # Root of a user namespace, and others.
 chmod 755 / /bin
 echo 'nobody:x:65534:65534::/:/bin/sh' >/etc/passwd
-unshare -U -r sh -c "echo trim >$PROC" 2>/dev/null
-is "root of a user namespace may not write" $? 1
-unshare -U -r true
-is "(there are user namespaces)" $? 0
+if unshare -U -r true 2>/dev/null; then
+	unshare -U -r sh -c "echo trim >$PROC" 2>/dev/null
+	is "root of a user namespace may not write" $? 1
+else
+	tap_skip "root of a user namespace may not write" "no user namespaces"
+fi
 su nobody -c "cat $PROC" >/dev/null 2>&1
 is "others may not read" $? 1
 su nobody -c "echo trim | dd of=$PROC" 2>/dev/null

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The form of /proc/poolalloc.
-# guest: smp=2 mem=1G
+# guest: backend=pool smp=2 mem=1G
 . ./common
 
 # What a report of the other backend says is in backend.sh.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The trace events.
-# guest: smp=2 mem=1G
+# guest: backend=pool smp=2 mem=1G
 . ./common
 
 POOLALLOC_BACKEND=pool

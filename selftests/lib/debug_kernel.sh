@@ -24,7 +24,7 @@ rm -rf "$dir" && mkdir -p "$objects" || die "cannot create $objects"
 
 kmake() {
 	# The compiler that make would take may be newer than what this kernel knows.
-	nice make -C "$source" O="$objects" CC="${KERNEL_CC:-gcc}" KBUILD_BUILD_USER=poolalloc \
+	make -C "$source" O="$objects" CC="${KERNEL_CC:-gcc}" KBUILD_BUILD_USER=poolalloc \
 		KBUILD_BUILD_HOST=localhost -s "$@" </dev/null >>"$dir/log" 2>&1 || {
 		tail -n 20 "$dir/log" >&2
 		die "make $* failed in $objects"

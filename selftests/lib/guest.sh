@@ -78,7 +78,7 @@ plan() {
 			echo "$name" >>"$work/unwanted"
 			continue
 		fi
-		key="$smp|$mem|$numa|$icount|$kmod|$append|$allow|${own:+$name}"
+		printf -v key '%s\037' "$smp" "$mem" "$numa" "$icount" "$kmod" "$append" "$allow" "${own:+$name}"
 		for ((n = 0; n < batches; n++)); do
 			[ "$(cat "$work/key.$n")" = "$key" ] && break
 		done
@@ -95,7 +95,7 @@ plan() {
 boot_options() {
 	local smp mem numa icount kmod append allow name
 
-	IFS='|' read -r smp mem numa icount kmod append allow name <"$work/key.$1"
+	IFS=$'\037' read -r smp mem numa icount kmod append allow name <"$work/key.$1"
 	opts=(--kernel "$kernel" --smp "$smp" --mem "$mem" --append "$append" --allow "$allow"
 		--timeout "$(awk '{ s += $1 } END { print s + 300 }' "$work/timeouts.$1")"
 		--env "GUEST_TIMEOUT=$(sort -n "$work/timeouts.$1" | tail -n 1)"
@@ -154,7 +154,7 @@ run_batch() {
 	local name
 
 	boot_options "$1"
-	allow_now=$(cut -d'|' -f7 "$work/key.$1")
+	allow_now=$(cut -d $'\037' -f7 "$work/key.$1")
 	while [ -s "$work/batch.$1" ]; do
 		# shellcheck disable=SC2086 # words
 		"$LIB_DIR/qemu.sh" "${opts[@]}" $more --run "$work/batch.$1" \

@@ -33,6 +33,25 @@ unload_leftovers() {
 	done
 }
 
+# With DEBUG_KMEMLEAK: what nothing points to is told in the kernel's log, but for what the kernel has
+# lost while it booted. kmemleak looks at nothing younger than five seconds; what has changed since the
+# last look waits for the next one. That takes long, so it is done once, in the last script's name.
+KMEMLEAK=/sys/kernel/debug/kmemleak
+leaks() {
+	[ -e $KMEMLEAK ] || return
+	{
+		sleep 6
+		echo scan >$KMEMLEAK
+		echo scan >$KMEMLEAK
+	} 2>/dev/null
+	awk 'function flush() { if (text !~ /comm "swapper/) printf "%s", text; text = "" }
+		/^unreferenced object/ { flush() } { text = text $0 "\n" } END { flush() }' $KMEMLEAK |
+	head -n 70 | while read -r leak; do
+		echo "<4>kmemleak: $leak" >/dev/kmsg
+	done
+}
+
+left=$(wc -l </test/run)
 mark "up $(uname -r)"
 while read -r name command; do
 	[ -n "$name" ] || continue
@@ -40,6 +59,8 @@ while read -r name command; do
 	timeout -s KILL "${GUEST_TIMEOUT:-600}" sh -c "$command"
 	status=$?
 	unload_leftovers
+	left=$((left - 1))
+	[ $left = 0 ] && leaks
 	mark "end $name $status"
 done </test/run
 mark "done"
