@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The kernel's own fault injection: memory that fails to come at random, on debug kernels.
-# guest: smp=2 mem=1G timeout=1200
+# guest: smp=2 mem=1G timeout=1200 kernels="6.1-kasan"
 . ./common
 
 FAULTS=/sys/kernel/debug
-[ -d $FAULTS/fail_page_alloc ] || tap_skip_all "needs a kernel with fault injection (fail_page_alloc)"
 
 # inject NAME PERCENT [FILE=VALUE]...: whoever writes 1 to make-it-fail, unless task-filter=N
 inject() {
