@@ -215,23 +215,65 @@ void pa_free_bulk(size_t n, void **ptrs)
 	}
 }
 
-static void pa_trim_slot(struct pa_node *node)
+/*
+ * In steps, with the slot left in between: a heap of any size keeps nobody from
+ * the CPU for long. Who is moved to another CPU goes on with that one's slot.
+ */
+static void pa_trim_slot(void)
 {
-	struct pa_bins *bins = pa_slot_enter();
+	unsigned int step = 0;
+	bool more = true;
 
-	if (!bins)
-		return;
-	pa_slot_flush(bins->slot);
-	pa_shared_sweep(bins->slot, node);
-	pa_slot_leave(bins);
+	while (more) {
+		struct pa_bins *bins = pa_slot_enter();
+
+		if (!bins)
+			return;
+		more = pa_slot_flush_step(bins->slot, &step);
+		pa_slot_leave(bins);
+	}
+}
+
+/* Puts pools in hand back where others find them. */
+static void pa_trim_give_up(struct pa_qnode *q)
+{
+	while (q) {
+		struct pa_qnode *next = q->next;
+
+		pa_pool_enqueue(container_of(q, struct pa_pool, qlink));
+		q = next;
+	}
+}
+
+static void pa_trim_shared(struct pa_node *node)
+{
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_CLASSES; cls++) {
+		struct pa_qnode *q = pa_stack_take(&node->shared[cls]);
+
+		while (q) {
+			struct pa_bins *bins = pa_slot_enter();
+
+			if (!bins) {
+				pa_trim_give_up(q);
+				return;
+			}
+			q = pa_shared_sweep_some(bins->slot, q);
+			pa_slot_leave(bins);
+		}
+	}
 }
 
 static void pa_trim_fallback(struct pa_node *node)
 {
-	if (!pa_fallback_enter(node))
-		return;
-	pa_slot_flush(&node->fallback);
-	pa_fallback_leave(node);
+	unsigned int step = 0;
+	bool more = true;
+
+	while (more && pa_fallback_enter(node)) {
+		more = pa_slot_flush_step(&node->fallback, &step);
+		pa_fallback_leave(node);
+	}
 }
 
 /**
@@ -248,12 +290,13 @@ size_t pa_trim(void)
 	size_t bytes = 0;
 	unsigned int nid;
 
+	pa_trim_slot();
 	for (nid = 0; nid < PA_MAX_NODES; nid++) {
 		struct pa_node *node = READ_ONCE(pa_nodes[nid]);
 
 		if (!node)
 			continue;
-		pa_trim_slot(node);
+		pa_trim_shared(node);
 		pa_trim_fallback(node);
 		bytes += pa_arenas_release(node, 0);
 	}

@@ -9,6 +9,15 @@
 struct pa_slot pa_slot_none = { .dead = 1 };
 struct pa_slot *pa_slots;
 
+/*
+ * Pools that one visit of a slot takes care of, at most: in the kernel nothing
+ * else runs on the CPU meanwhile. A refill needs one, so the inbox gets empty.
+ */
+#define PA_SLOW_STEP	64
+
+/* So many visits of pa_slot_flush_step() are for the inbox: others may refill it. */
+#define PA_FLUSH_DRAINS	4096
+
 /* Bytes that one refill carves at most: the page it is going to touch. */
 #define PA_CARVE_BYTES	4096
 
@@ -312,18 +321,39 @@ static void pa_inbox_pass_on(struct pa_slot *slot)
 	}
 }
 
+/*
+ * Puts the rest of what was taken from the slot's own inbox back, below what
+ * was pushed meanwhile. It stays QUEUED: nobody else can do that.
+ */
+static void pa_inbox_put_back(struct pa_slot *slot, struct pa_qnode *rest)
+{
+	while (!pa_stack_put_back(&slot->inbox, rest)) {
+		struct pa_qnode *more = pa_stack_take(&slot->inbox), *last = more;
+
+		while (last && last->next)
+			last = last->next;
+		if (!last)
+			continue;
+		last->next = rest;
+		rest = more;
+	}
+}
+
 /**
- * pa_slot_drain() - take over what others have freed into the slot's pools
+ * pa_slot_drain_some() - take over what others have freed into some pools
  * @slot: the entered slot
+ * @n: how many pools at most
  *
  * A pool in the inbox that is not (or no longer) the slot's own is passed on:
  * the slot was reused, and the freer had read the owner before.
+ *
+ * Return: true if there are more.
  */
-void pa_slot_drain(struct pa_slot *slot)
+bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n)
 {
 	struct pa_qnode *q = pa_stack_take(&slot->inbox);
 
-	while (q) {
+	for (; q && n; n--) {
 		struct pa_pool *pool = container_of(q, struct pa_pool, qlink);
 
 		q = q->next;
@@ -332,6 +362,15 @@ void pa_slot_drain(struct pa_slot *slot)
 		else
 			pa_pool_enqueue(pool);
 	}
+	if (q)
+		pa_inbox_put_back(slot, q);
+	return q;
+}
+
+/* Likewise of all pools that are in the inbox now. */
+void pa_slot_drain(struct pa_slot *slot)
+{
+	pa_slot_drain_some(slot, ~0U);
 }
 
 /*
@@ -491,7 +530,7 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	struct pa_pool *pool;
 
 	if (!c->usable && !pa_stack_empty(&slot->inbox))
-		pa_slot_drain(slot);
+		pa_slot_drain_some(slot, PA_SLOW_STEP);
 	pool = c->usable;
 	if (pool) {
 		if (!pool->left)
@@ -591,6 +630,37 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 	}
 }
 
+static void pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
+{
+	struct pa_pool *pool;
+
+	pa_slot_empty_bin(slot, cls);
+	pa_slot_release_empty(slot, cls);
+	pool = slot->cls[cls].current_pool;
+	if (pool && !pool->left) {
+		pa_pool_unlist(slot, pool);
+		pa_pool_release(slot, pool);
+	}
+}
+
+/**
+ * pa_slot_flush_step() - do a part of pa_slot_flush()
+ * @slot: the entered slot; it may be left between the steps
+ * @step: 0 before the first one
+ *
+ * Return: true if there is more to do.
+ */
+bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step)
+{
+	if (*step < PA_FLUSH_DRAINS) {
+		if (!pa_slot_drain_some(slot, PA_SLOW_STEP))
+			*step = PA_FLUSH_DRAINS - 1;
+	} else {
+		pa_slot_flush_class(slot, *step - PA_FLUSH_DRAINS + 1);
+	}
+	return ++*step < PA_FLUSH_DRAINS + PA_CLASSES - 1;
+}
+
 /**
  * pa_slot_flush() - return what the slot caches, but keep owning its pools
  * @slot: the entered slot
@@ -599,20 +669,10 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
  */
 void pa_slot_flush(struct pa_slot *slot)
 {
-	unsigned int cls;
+	unsigned int step = 0;
 
-	pa_slot_drain(slot);
-	for (cls = 1; cls < PA_CLASSES; cls++) {
-		struct pa_pool *pool;
-
-		pa_slot_empty_bin(slot, cls);
-		pa_slot_release_empty(slot, cls);
-		pool = slot->cls[cls].current_pool;
-		if (pool && !pool->left) {
-			pa_pool_unlist(slot, pool);
-			pa_pool_release(slot, pool);
-		}
-	}
+	while (pa_slot_flush_step(slot, &step))
+		;
 }
 
 /*
@@ -749,12 +809,33 @@ void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *b
 }
 
 /**
- * pa_shared_sweep() - collect from the pools that nobody owns
+ * pa_shared_sweep_some() - collect from pools that nobody owns
  * @slot: the entered slot that does the work
- * @node: the node whose shared lists are swept
+ * @q: pools that the caller has taken from a shared list
  *
  * Blocks of a pool without an owner wait on @remote with nobody looking. Each
  * pool is adopted, collected, and given back or let go again.
+ *
+ * Return: those that are left for the next time, or NULL.
+ */
+struct pa_qnode *pa_shared_sweep_some(struct pa_slot *slot, struct pa_qnode *q)
+{
+	unsigned int n = PA_SLOW_STEP;
+
+	for (; q && n; n--) {
+		struct pa_pool *pool = container_of(q, struct pa_pool, qlink);
+
+		q = q->next;
+		pa_pool_adopt(slot, pool);
+		pa_pool_let_go(slot, pool);
+	}
+	return q;
+}
+
+/**
+ * pa_shared_sweep() - collect from all pools that nobody owns
+ * @slot: the entered slot that does the work
+ * @node: the node whose shared lists are swept
  */
 void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node)
 {
@@ -763,12 +844,7 @@ void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node)
 	for (cls = 1; cls < PA_CLASSES; cls++) {
 		struct pa_qnode *q = pa_stack_take(&node->shared[cls]);
 
-		while (q) {
-			struct pa_pool *pool = container_of(q, struct pa_pool, qlink);
-
-			q = q->next;
-			pa_pool_adopt(slot, pool);
-			pa_pool_let_go(slot, pool);
-		}
+		while (q)
+			q = pa_shared_sweep_some(slot, q);
 	}
 }

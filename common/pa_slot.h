@@ -103,9 +103,12 @@ void pa_slot_abandon(struct pa_slot *slot);
 
 void *pa_slot_refill(struct pa_slot *slot, unsigned int cls);
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool);
+bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n);
 void pa_slot_drain(struct pa_slot *slot);
+bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step);
 void pa_slot_flush(struct pa_slot *slot);
 void pa_pool_enqueue(struct pa_pool *pool);
+struct pa_qnode *pa_shared_sweep_some(struct pa_slot *slot, struct pa_qnode *q);
 void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node);
 
 /* The head of the free blocks that @slot hands out for class @cls. */

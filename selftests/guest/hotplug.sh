@@ -4,6 +4,7 @@
 . ./common
 
 CPU1=/sys/devices/system/cpu/cpu1/online
+# In make check-matrix they are 1000.
 cycles=${HOTPLUG_CYCLES:-100}
 
 load reserve=0 spare=8 && load_test
@@ -33,13 +34,22 @@ check "CPU 1 comes later" sh -c "echo 1 >$CPU1"
 scenario contexts
 accounted 0 "a CPU that came later"
 
+# Beside threads that allocate and free each other's blocks, and deferred frees.
 scenario start
 i=0
+began=$(date +%s)
 while [ $i -lt "$cycles" ]; do
 	echo 0 >$CPU1 && echo 1 >$CPU1 || break
+	# Of deferred frees, what its own threads do comes to an end; they move to another CPU.
+	if [ $((i % 50)) = 0 ]; then
+		wait
+		echo "deferred 2000" >$TEST &
+	fi
 	i=$((i + 1))
 done
-is "offline and online under load" "$i" "$cycles"
+wait
+is "offline and online under load, $(($(date +%s) - began)) s" "$i" "$cycles"
+is "and under deferred frees" "$(grep -c '^not ok' $TEST)" 0
 scenario stop
 accounted 0 "after the cycles"
 

@@ -101,6 +101,7 @@ boot_options() {
 		--env "GUEST_TIMEOUT=$(sort -n "$work/timeouts.$1" | tail -n 1)"
 		--env "POOLALLOC_GEOMETRY=$geometry" --env "POOLALLOC_BACKEND=$backend"
 		--env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}")
+	[ -n "${HOTPLUG_CYCLES:-}" ] && opts+=(--env "HOTPLUG_CYCLES=$HOTPLUG_CYCLES")
 	[ -n "$numa" ] && opts+=(--numa)
 	[ -n "$icount" ] && opts+=(--icount)
 	[ -n "$kmod" ] && opts+=(--kmod "$kmod")

@@ -67,6 +67,7 @@ void test_misuse(unsigned long which);
 void test_object(unsigned long pool_bytes);
 void test_proc_reads(unsigned long n);
 void test_latency(unsigned long n);
+void test_latency_preempt(unsigned long n);
 void test_pressure_fragment(unsigned long arg);
 void test_pressure_defragment(unsigned long arg);
 void test_pressure_interrupt(unsigned long arg);

@@ -4,7 +4,10 @@
  * nanosecond is one. With interrupts off nothing else is counted, and no
  * section without preemption inside the call can be longer than the call.
  */
+#include <linux/err.h>
+#include <linux/hrtimer.h>
 #include <linux/irqflags.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
@@ -201,4 +204,93 @@ void test_latency(unsigned long n)
 	for (i = 0; i < OPS; i++)
 		test_note("longest %s %llu (%zu bytes; %lu calls; the clock's part %llu)",
 			  names[i], seen[i].longest, seen[i].size, seen[i].calls, nothing());
+}
+
+/*
+ * How late a thread is that goes before all others: by all that runs without
+ * preemption, in a kernel in which the rest can be preempted.
+ */
+#define WATCH_PERIOD	30000
+
+static u64 latest;
+
+static int watcher(void *unused)
+{
+	u64 random = test_seed(78);
+
+	sched_set_fifo(current);
+	while (!kthread_should_stop()) {
+		ktime_t due = ktime_add_ns(ktime_get(),
+					   WATCH_PERIOD + test_random(&random) % WATCH_PERIOD);
+		u64 late;
+
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		schedule_hrtimeout_range(&due, 0, HRTIMER_MODE_ABS);
+		late = ktime_to_ns(ktime_sub(ktime_get(), due));
+		WRITE_ONCE(latest, max(latest, late));
+	}
+	return 0;
+}
+
+static void watched_trims(void **blocks)
+{
+	unsigned int i;
+
+	for (i = 0; i < LIVE; i++) {
+		poolalloc_free(blocks[i]);
+		blocks[i] = poolalloc_alloc_node(some_size(i * 0x100001ULL), GFP_KERNEL,
+						 i & 1 ? 1 : 0);
+	}
+	for (i = 0; i < LIVE; i++) {
+		poolalloc_free(blocks[i]);
+		blocks[i] = NULL;
+	}
+	poolalloc_free(poolalloc_alloc_node(64, GFP_KERNEL, 1));
+	poolalloc_trim();
+}
+
+static void spin(u64 ns)
+{
+	u64 until = ktime_get_ns() + ns;
+
+	while (ktime_get_ns() < until)
+		cpu_relax();
+}
+
+/* The watcher sees a section without preemption. */
+static void watcher_tried(void)
+{
+	u64 late;
+
+	preempt_disable();
+	spin(10 * WATCH_PERIOD);
+	preempt_enable();
+	spin(10 * WATCH_PERIOD);
+	late = xchg(&latest, 0);
+	test_ok(late >= 7 * WATCH_PERIOD, "%u without preemption are seen as %llu",
+		10 * WATCH_PERIOD, late);
+}
+
+static void preempted(void **blocks, unsigned long n)
+{
+	u64 alone;
+
+	spin(50 * NSEC_PER_MSEC);
+	alone = xchg(&latest, 0);
+	watcher_tried();
+	while (n--)
+		watched_trims(blocks);
+	test_note("longest delay %llu, of an idle loop %llu", latest, alone);
+}
+
+void test_latency_preempt(unsigned long n)
+{
+	void **blocks = kvcalloc(LIVE, sizeof(void *), GFP_KERNEL);
+	struct task_struct *task = kthread_run(watcher, NULL, "test_latency");
+
+	if (test_check(blocks) && test_check(!IS_ERR(task)))
+		preempted(blocks, n);
+	if (!IS_ERR(task))
+		kthread_stop(task);
+	kvfree(blocks);
 }

@@ -53,6 +53,7 @@ static const struct scenario {
 	{ "object", test_object, 4096 },
 	{ "reads", test_proc_reads, 10000 },
 	{ "latency", test_latency, 100000 },
+	{ "latency-preempt", test_latency_preempt, 20 },
 	{ "fragment", test_pressure_fragment, 0 },
 	{ "defragment", test_pressure_defragment, 0 },
 	{ "interrupt", test_pressure_interrupt, 0 },
