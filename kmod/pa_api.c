@@ -195,11 +195,18 @@ static noinline void pa_free_twice(void *p)
 	pa_corrupt("block was freed twice", p);
 }
 
+/* The last free of the class went to its pool, or was the last one to the bin. */
+static __always_inline bool pa_freed_last(const struct pa_pool *pool, const void *p)
+{
+	return pool->free == p ||
+	       (pool->cls < PA_CPU_BINS && raw_cpu_read(pa_cpu.bin[pool->cls]) == p);
+}
+
 /* To its pool, since the bin holds enough. */
 static noinline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool, void *p)
 {
 	raw_cpu_write(pa_cpu.room[pool->cls], 0);
-	if (unlikely(pool->free == p)) {
+	if (unlikely(pa_freed_last(pool, p))) {
 		pa_free_twice(p);
 		return;
 	}

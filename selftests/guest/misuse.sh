@@ -33,11 +33,22 @@ unload
 load check_free=1 && load_test
 # The log's limit is ten reports in five seconds.
 sleep 5
+wrong 9 free_middle_own "into the middle of a block"
 wrong 7 free_twice "was freed already"
 wrong 8 free_twice_later "was freed already"
 scenario api
 accounted 0 "after double frees with check_free=1"
 unload
+
+# Without it, one is told when the list is used, by whoever does.
+load reserve=0 spare=8 && load_test
+log_start
+echo "misuse 10" >$TEST
+is "a pointer into an own block: reports" "$(dmesg | grep -c 'poolalloc: BUG:')" 1
+check "it is told when the list is used" log_has "BUG: free list is damaged .*by a pointer into it"
+scenario api
+unload
+check "the blocks of that list are leaked" log_has "leak: [0-9]* blocks of 64 bytes"
 
 # What SLUB does not know of. The rest of that backend's net is tried by fish.sh.
 load backend=slab && load_test

@@ -4,6 +4,7 @@
  */
 #include <linux/err.h>
 #include <linux/list.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -88,13 +89,46 @@ static noinline void free_twice_later(void)
 	wrong_free(a);
 }
 
+/* Of a pool of this CPU's own. */
+static noinline void free_middle_own(void)
+{
+	char *p = poolalloc_alloc(64, GFP_KERNEL);
+
+	wrong_free(p + 8);
+	wrong_free(p);
+}
+
+#define MANY	600
+
+/* Not the first or last ones: those may stay at hand, and are not looked at. */
+static noinline void free_middle_later(void)
+{
+	char **p = kcalloc(MANY, sizeof(*p), GFP_KERNEL);
+	unsigned int i;
+
+	if (!p)
+		return;
+	preempt_disable();
+	poolalloc_alloc_bulk(64, GFP_NOWAIT, MANY, (void **)p);
+	for (i = 0; i < MANY; i++)
+		poolalloc_free(p[i] + (i == MANY / 2 ? 8 : 0));
+	poolalloc_alloc_bulk(64, GFP_NOWAIT, MANY, (void **)p);
+	poolalloc_free_bulk(MANY, (void **)p);
+	preempt_enable();
+	kfree(p);
+}
+
 void test_misuse(unsigned long which)
 {
 	static void (*const wrong[])(void) = {
 		free_static, free_stack, free_kmalloc, free_vmalloc, free_nonsense,
-		free_middle, free_stale, free_twice, free_twice_later,
+		free_middle, free_stale, free_twice, free_twice_later, free_middle_own,
+		free_middle_later,
 	};
 
+	/* What is noticed at once is so on the CPU that did it. */
+	migrate_disable();
 	if (which < ARRAY_SIZE(wrong))
 		wrong[which]();
+	migrate_enable();
 }
