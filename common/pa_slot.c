@@ -93,11 +93,12 @@ static void pa_pool_wake(struct pa_slot *slot, struct pa_pool *pool)
 
 /*
  * A pool whose free list does not fit its counters: a block was freed twice, or
- * by a pointer into its middle, or written to after it was freed. All of its blocks stay out for ever.
+ * by a pointer into its middle, or written to after it was freed. All of its
+ * blocks stay out for ever.
  */
 static void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 {
-	pa_corrupt("free list is damaged (a block freed twice or by a pointer into it, or used after free)",
+	pa_corrupt("free list is damaged (freed twice, or inside a block, or used after free)",
 		   pa_pool_base(pool));
 	WRITE_ONCE(pool->free, NULL);
 	WRITE_ONCE(pool->left, pool->carved);

@@ -45,7 +45,7 @@ load reserve=0 spare=8 && load_test
 log_start
 echo "misuse 10" >$TEST
 is "a pointer into an own block: reports" "$(dmesg | grep -c 'poolalloc: BUG:')" 1
-check "it is told when the list is used" log_has "BUG: free list is damaged .*by a pointer into it"
+check "it is told when the list is used" log_has "BUG: free list is damaged .*inside a block"
 scenario api
 unload
 check "the blocks of that list are leaked" log_has "leak: [0-9]* blocks of 64 bytes"
