@@ -197,9 +197,16 @@ void pa_user_free_slow(void *p)
 		return;
 	}
 	if ((uintptr_t)p & PA_ARENA_MASK && pa_arena_of(p)->magic != PA_MAGIC_LARGE) {
+		struct pa_slot *owner;
+
 		pool = pa_pool_head(pa_desc_of(p));
-		if (likely(READ_ONCE(pool->owner) && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
-			   pa_pool_holds(pool, p))) {
+		owner = READ_ONCE(pool->owner);
+		if (owner == pa_thread.slot) {
+			/* An arena below PA_LOWEST. */
+			if (pa_pool_push(pool, p))
+				pa_user_free_event(pool);
+		} else if (likely(owner && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
+				  pa_pool_holds(pool, p))) {
 			if (pa_remote_push(pool, p))
 				pa_pool_enqueue(pool);
 		} else {
