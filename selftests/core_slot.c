@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * common/pa_slot.c: several slots driven by one thread in random order, against an oracle. A freer that
- * stops in the middle is played by doing the halves of a remote free apart.
+ * common/pa_slot.c, pa_owner.c, pa_shared.c: several slots driven by one thread in random order,
+ * against an oracle. A freer that stops in the middle is played by doing the halves of a remote free
+ * apart.
  */
 #include "pa_heap.h"
 #include "pa_options.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# The protocols of common/pa_slot.c as spin models: every interleaving is tried. Each model holds, and
+# The protocols of common/pa_shared.c as spin models: every interleaving is tried. Each model holds, and
 # each of its mutations (one step left out or moved) is found, so a model that checks nothing fails.
 # test-timeout: 900
 set -u

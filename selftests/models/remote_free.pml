@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * The remote-free protocol of common/pa_slot.c: pools that change owner, become empty and go back to
+ * The remote-free protocol of common/pa_shared.c: pools that change owner, become empty and go back to
  * their arena; slots that stop, are used again, or are abandoned; freers with a slot (who reclaim) and
  * without. At the end all blocks have been freed: every pool must be back in its arena.
  *

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Pools of a slot that become empty, or can be allocated from again.
+ */
+#include "pa_owner.h"
+
+/*
+ * A pool whose free list does not fit its counters: a block was freed twice, or
+ * by a pointer into its middle, or written to after it was freed. All of its
+ * blocks stay out for ever.
+ */
+void __pa_cold pa_pool_damaged(struct pa_pool *pool)
+{
+	pa_corrupt("free list is damaged (freed twice, or inside a block, or used after free)",
+		   pa_pool_base(pool));
+	WRITE_ONCE(pool->free, NULL);
+	WRITE_ONCE(pool->left, pool->carved);
+}
+
+/* Gives an owned pool that holds no live block, and is on no list, back. */
+void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
+{
+	slot->pools -= pool->npools;
+	if (unlikely(!pa_list_sound(pool, pool->free, pa_pool_whole(pool)))) {
+		pa_pool_damaged(pool);
+		WRITE_ONCE(pool->state, PA_POOL_LOOSE);
+		WRITE_ONCE(pool->owner, NULL);
+		return;
+	}
+	WRITE_ONCE(pool->free, NULL);
+	WRITE_ONCE(pool->owner, NULL);
+	pa_arenas_put(pool);
+}
+
+/*
+ * How much of empty pools a slot keeps on its usable lists. Without them a
+ * program that frees what it has just allocated takes each pool from its
+ * arena and carves it again.
+ */
+#define PA_EMPTY_BYTES	(256UL << 10)
+
+static bool pa_slot_may_keep(const struct pa_slot *slot, const struct pa_pool *pool)
+{
+	return slot->empty + pool->npools <= PA_EMPTY_BYTES / PA_POOL_SIZE;
+}
+
+/* Takes a pool out of whatever list its owner has it on. */
+void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
+{
+	if (pool->state == PA_POOL_USABLE)
+		pa_list_del(&slot->cls[pool->cls].usable, pool);
+	else if (pool->state == PA_POOL_FULL)
+		pa_list_del(&slot->full, pool);
+	else if (slot->cls[pool->cls].current_pool == pool)
+		WRITE_ONCE(slot->cls[pool->cls].current_pool, NULL);
+}
+
+/* The last block of a usable pool came back. */
+void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool)
+{
+	if (pa_slot_may_keep(slot, pool)) {
+		slot->empty += pool->npools;
+		return;
+	}
+	pa_pool_unlist(slot, pool);
+	pa_pool_release(slot, pool);
+}
+
+/* Gives the empty pools on the usable list of a class back. */
+void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls)
+{
+	struct pa_pool *pool = slot->cls[cls].usable;
+
+	while (pool && slot->empty) {
+		struct pa_pool *next = pool->next;
+
+		if (!pool->left) {
+			slot->empty -= pool->npools;
+			pa_pool_unlist(slot, pool);
+			pa_pool_release(slot, pool);
+		}
+		pool = next;
+	}
+}
+
+/* Gives all of them back, and empty current spans. Return: true if there were any. */
+bool pa_slot_release_all_empty(struct pa_slot *slot)
+{
+	u64 before = slot->pools;
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_CLASSES && slot->empty; cls++)
+		pa_slot_release_empty(slot, cls);
+	for (cls = PA_FIRST_MEDIUM; cls < PA_CLASSES; cls++) {
+		struct pa_pool *pool = slot->cls[cls].current_pool;
+
+		if (pool && !pool->left) {
+			pa_pool_unlist(slot, pool);
+			pa_pool_release(slot, pool);
+		}
+	}
+	return slot->pools != before;
+}
+
+/**
+ * pa_slot_free_event() - an owned pool's count of frees has run out
+ * @slot: the entered slot
+ * @pool: a pool of it whose @left has just become 0
+ *
+ * FULL: enough blocks came back, from now on it can be allocated from.
+ * USABLE: all blocks are back; the pool returns to its arena, unless the slot
+ * keeps it for the next time.
+ * CURRENT: all blocks are back, and the pool stays, so that a program that
+ * frees and allocates the only block of a class does not bounce a pool.
+ */
+void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
+{
+	if (pool->state == PA_POOL_FULL) {
+		pa_pool_wake(slot, pool);
+		pa_pool_set_usable(slot, pool);
+	}
+	if (pool->state == PA_POOL_USABLE && !pool->left)
+		pa_pool_emptied(slot, pool);
+}

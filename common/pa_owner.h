@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the owner of a pool does with it: which list it is on, and what @left
+ * counts there. For the slow paths of slots.
+ */
+#ifndef PA_OWNER_H
+#define PA_OWNER_H
+
+#include "pa_hole.h"
+#include "pa_node.h"
+
+/*
+ * Pools that one visit of a slot takes care of, at most: in the kernel nothing
+ * else runs on the CPU meanwhile. A refill needs one, so the inbox gets empty.
+ */
+#define PA_SLOW_STEP	64
+
+static inline void pa_list_add(struct pa_pool **head, struct pa_pool *pool)
+{
+	pool->prev = NULL;
+	pool->next = *head;
+	if (*head)
+		(*head)->prev = pool;
+	*head = pool;
+}
+
+static inline void pa_list_del(struct pa_pool **head, struct pa_pool *pool)
+{
+	if (pool->prev)
+		pool->prev->next = pool->next;
+	else
+		*head = pool->next;
+	if (pool->next)
+		pool->next->prev = pool->prev;
+}
+
+/* Carved blocks that are somewhere: out, or on the pool's list. */
+static inline u32 pa_pool_whole(const struct pa_pool *pool)
+{
+	return pool->carved - pa_hole_blocks(pool, pool->holes);
+}
+
+/* True if the pool can give a block without waiting for a free. */
+static inline bool pa_pool_has_room(const struct pa_pool *pool)
+{
+	return pool->free || pool->carved < pool->capacity || pool->holes;
+}
+
+/*
+ * From here on @left counts down to the wake-up. A pool that has less free
+ * than that sleeps until the rest is there.
+ */
+static inline void pa_pool_set_full(struct pa_slot *slot, struct pa_pool *pool)
+{
+	WRITE_ONCE(pool->state, PA_POOL_FULL);
+	WRITE_ONCE(pool->left, pa_class[pool->cls].wake -
+			       (pool->free ? pool->capacity - pool->left : 0));
+	pa_list_add(&slot->full, pool);
+}
+
+static inline void pa_pool_set_usable(struct pa_slot *slot, struct pa_pool *pool)
+{
+	WRITE_ONCE(pool->state, PA_POOL_USABLE);
+	pa_list_add(&slot->cls[pool->cls].usable, pool);
+}
+
+/* A FULL pool leaves the full list; @left is the true number from here on. */
+static inline void pa_pool_wake(struct pa_slot *slot, struct pa_pool *pool)
+{
+	pa_list_del(&slot->full, pool);
+	WRITE_ONCE(pool->left, pa_pool_out(pool, PA_POOL_FULL));
+}
+
+/*
+ * Splices remotely freed blocks into an owned pool's free list.
+ * Return: how many. @left is the true number of blocks that are out.
+ */
+static inline u32 pa_pool_collect(struct pa_pool *pool)
+{
+	u64 word = pa_remote_take(pool);
+	u32 count = pa_remote_count(word);
+
+	if (count) {
+		pa_store_link(pa_remote_tail(pool, word), pool->free);
+		WRITE_ONCE(pool->free, pa_remote_head(pool, word));
+		WRITE_ONCE(pool->left, pool->left - count);
+	}
+	return count;
+}
+
+void pa_pool_damaged(struct pa_pool *pool);
+void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool);
+void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool);
+void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool);
+void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls);
+bool pa_slot_release_all_empty(struct pa_slot *slot);
+
+/* Pools that change owner, pa_shared.c. */
+struct pa_pool *pa_shared_adopt(struct pa_slot *slot, unsigned int cls);
+void pa_inbox_pass_on(struct pa_slot *slot);
+void pa_pool_let_go(struct pa_slot *slot, struct pa_pool *pool);
+
+#endif
