@@ -328,6 +328,8 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 
 	if (pa_os_inject_failure())
 		return NULL;
+	if (!nested)
+		pa_os_make_room(total);
 	large = pa_large_map(total, offset, align);
 	if (!large && !nested && pa_os_reclaim())
 		large = pa_large_map(total, offset, align);
@@ -449,6 +451,8 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 		if (pa_os_inject_failure() || !pa_os_charge(total - old))
 			return NULL;
 	}
+	if (total > old)
+		pa_os_make_room(total - old);
 	pa_large_lock();
 	pa_large_list_del(large);
 	moved = pa_large_remap(large, total);

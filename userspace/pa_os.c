@@ -55,6 +55,7 @@ static struct {
 } pa_os;
 
 static size_t pa_charged;	/* bytes mapped, against the limit; atomic */
+static size_t pa_peak;		/* the most it was; only nearly so */
 static u64 pa_maps;		/* mappings asked for, for fail_nth; atomic */
 
 void pa_os_lock(void)
@@ -106,6 +107,8 @@ bool pa_os_charge(size_t bytes)
 		if (bytes > pa_options.limit || now > pa_options.limit - bytes)
 			return false;
 	} while (!try_cmpxchg(&pa_charged, &now, now + bytes));
+	if (now + bytes > READ_ONCE(pa_peak))
+		WRITE_ONCE(pa_peak, now + bytes);
 	return true;
 }
 
@@ -470,6 +473,25 @@ size_t pa_os_trim(void)
 	bytes += pa_large_purge(0, 0);
 	pa_os_unmap_wait();
 	return bytes;
+}
+
+/**
+ * pa_os_make_room() - a large mapping of @bytes is about to come on top
+ *
+ * If that would be a new peak, empty arenas that are kept for later go back
+ * instead: what is kept never makes a program's peak higher.
+ *
+ * Context: nothing held.
+ */
+void pa_os_make_room(size_t bytes)
+{
+	size_t now = READ_ONCE(pa_charged) + bytes, peak = READ_ONCE(pa_peak);
+	size_t arenas = now > peak ? (now - peak - 1) / PA_ARENA_SIZE + 1 : 0;
+
+	if (arenas && pa_options.purge_delay != PA_NEVER &&
+	    READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
+		pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve,
+				       arenas < UINT_MAX ? (unsigned int)arenas : UINT_MAX);
 }
 
 /**

@@ -18,6 +18,7 @@ u64 pa_os_clock(void);
 size_t pa_os_heap(void);
 size_t pa_os_trim(void);
 bool pa_os_reclaim(void);
+void pa_os_make_room(size_t bytes);
 void pa_os_lock(void);
 void pa_os_unlock(void);
 void pa_os_fork_child(void);

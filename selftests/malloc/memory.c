@@ -135,6 +135,32 @@ static void case_sleep(uint64_t *seed)
 	TAP_CHECK(share(resident, base, peak) <= 300);
 }
 
+/* Small blocks, all freed, then as much in large ones: the peak is that of one of them. */
+static void case_phases(uint64_t *seed)
+{
+	size_t base, peak, want, i;
+	char *p[256];
+
+	look("at the start");
+	base = resident;
+	fill_all(seed);
+	look("400000 records");
+	peak = resident;
+	want = (peak - base) / 256;
+	for (i = 0; i < RECORDS; i++) {
+		free(record[i]);
+		record[i] = NULL;
+	}
+	for (i = 0; i < 256; i++) {
+		p[i] = malloc(want);
+		memset(p[i], 1, want);
+	}
+	look("256 large blocks instead");
+	TAP_CHECK(share(resident, base, peak) <= 1300);
+	for (i = 0; i < 256; i++)
+		free(p[i]);
+}
+
 /* All allocated, all freed, again and again within the delay: pages are touched once. */
 static void case_cycles(uint64_t *seed)
 {
@@ -254,12 +280,14 @@ int main(int argc, char **argv)
 		case_most_freed(&seed);
 	else if (!strcmp(name, "sleep"))
 		case_sleep(&seed);
+	else if (!strcmp(name, "phases"))
+		case_phases(&seed);
 	else if (!strcmp(name, "cycles"))
 		case_cycles(&seed);
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|cycles|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
