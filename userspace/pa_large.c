@@ -7,8 +7,9 @@
  *
  * With an alignment of more than 128 bytes the block starts at that offset;
  * with one of an arena or more it starts at a multiple of it, the header lies
- * in the 128 bytes before it, and the mapping comes from pa_low.c. The first words of both lines of the header
- * are 0: a slot is never their owner, so the fast path of free passes.
+ * in the 128 bytes before it, and the mapping comes from pa_low.c. The first
+ * words of both lines of the header are 0: a slot is never their owner, so the
+ * fast path of free passes.
  */
 #define _GNU_SOURCE
 #include "pa_large.h"
