@@ -77,6 +77,8 @@ void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
 		p = pa_alloc_try(cls, nid, &node);
 		if (likely(p))
 			return p;
+		if (pa_reclaim())
+			continue;
 		if (!pa_may_grow() || !pa_arenas_grow(node, gfp, pa_class[cls].npools))
 			break;
 	}
@@ -291,6 +293,8 @@ size_t pa_trim(void)
 	unsigned int nid;
 
 	pa_trim_slot();
+	while (pa_reclaim())
+		;
 	for (nid = 0; nid < PA_MAX_NODES; nid++) {
 		struct pa_node *node = READ_ONCE(pa_nodes[nid]);
 

@@ -134,6 +134,8 @@ static void pa_report_slot(struct pa_out *o, struct pa_slot *slot)
 	pa_put(o, pa_slot_name(slot));
 	if (dead)
 		pa_put(o, dead == PA_SLOT_STOPPED ? " stopped" : " abandoned");
+	else if (READ_ONCE(slot->parked))
+		pa_put(o, " parked");
 	pa_end_line(o);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Pools that change owner: frees by others, inboxes, shared lists, adoption,
- * letting go. The ordering rules R1..R6 that the comments name are in
+ * letting go. The ordering rules R1..R7 that the comments name are in
  * common/README.md.
  */
 #include "pa_owner.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The slow paths of a slot: filling bins, and a slot's begin and end. See
- * common/README.md for the pool states and for the ordering rules R1..R6 that
+ * common/README.md for the pool states and for the ordering rules R1..R7 that
  * the comments name.
  */
 #include "pa_owner.h"
@@ -259,6 +259,17 @@ void pa_slot_flush(struct pa_slot *slot)
 		;
 }
 
+static void pa_slot_let_go_usable(struct pa_slot *slot, unsigned int cls)
+{
+	struct pa_slot_class *c = &slot->cls[cls];
+	struct pa_pool *pool;
+
+	while ((pool = c->usable)) {
+		pa_list_del(&c->usable, pool);
+		pa_pool_let_go(slot, pool);
+	}
+}
+
 static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
@@ -270,8 +281,15 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 		WRITE_ONCE(c->current_pool, NULL);
 		pa_pool_let_go(slot, pool);
 	}
-	while ((pool = c->usable)) {
-		pa_list_del(&c->usable, pool);
+	pa_slot_let_go_usable(slot, cls);
+}
+
+static void pa_slot_let_go_full(struct pa_slot *slot)
+{
+	struct pa_pool *pool;
+
+	while ((pool = slot->full)) {
+		pa_pool_wake(slot, pool);
 		pa_pool_let_go(slot, pool);
 	}
 }
@@ -286,16 +304,12 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
  */
 void pa_slot_stop(struct pa_slot *slot)
 {
-	struct pa_pool *pool;
 	unsigned int cls;
 
 	pa_slot_drain(slot);
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		pa_slot_let_go_class(slot, cls);
-	while ((pool = slot->full)) {
-		pa_pool_wake(slot, pool);
-		pa_pool_let_go(slot, pool);
-	}
+	pa_slot_let_go_full(slot);
 	slot->empty = 0;
 	pa_bins_lock();
 	WRITE_ONCE(slot->bins, NULL);
@@ -305,6 +319,62 @@ void pa_slot_stop(struct pa_slot *slot)
 	/* @dead before the last look. Pairs with pa_pool_post(). */
 	smp_mb();
 	pa_inbox_pass_on(slot);
+}
+
+/* Hands the bins of an entered slot from one place to another. */
+static void pa_bins_move(struct pa_slot *slot, struct pa_bins *from, struct pa_bins *to)
+{
+	unsigned int cls;
+
+	pa_bins_lock();
+	/* In one step each: a signal handler may pop from a bin in between. */
+	for (cls = 1; cls < PA_FIRST_MEDIUM; cls++)
+		if (READ_ONCE(from->bin[cls]))
+			WRITE_ONCE(to->bin[cls], xchg(&from->bin[cls], NULL));
+	WRITE_ONCE(slot->bins, to);
+	pa_bins_unlock();
+}
+
+/**
+ * pa_slot_park() - the owner of a slot goes away, and another one is likely
+ * @slot: the entered slot
+ * @keep: empty bins that live as long as the slot
+ *
+ * The current pools of the small classes stay, and the bins filled from them,
+ * for the next owner. All other pools are let go. The slot is not dead: what
+ * others free into its pools waits in the inbox, for the next owner or for
+ * pa_slot_stop().
+ *
+ * Rule R7: the platform hands the slot on under a lock.
+ */
+void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep)
+{
+	unsigned int cls;
+
+	pa_slot_drain(slot);
+	for (cls = 1; cls < PA_FIRST_MEDIUM; cls++) {
+		/* The bin may hold blocks of pools that are let go. */
+		if (PA_HOT_ROOM)
+			pa_slot_empty_bin(slot, cls);
+		if (slot->cls[cls].usable)
+			pa_slot_let_go_usable(slot, cls);
+	}
+	for (; cls < PA_CLASSES; cls++)
+		pa_slot_let_go_class(slot, cls);
+	pa_slot_let_go_full(slot);
+	slot->empty = 0;
+	pa_bins_move(slot, slot->bins, keep);
+}
+
+/**
+ * pa_slot_resume() - give a parked slot to its new owner
+ * @slot: the slot. What its last owner did to it comes before this call (R7).
+ * @bins: its hot part; all bins are empty
+ */
+void pa_slot_resume(struct pa_slot *slot, struct pa_bins *bins)
+{
+	pa_bins_move(slot, slot->bins, bins);
+	bins->slot = slot;
 }
 
 /**

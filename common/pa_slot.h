@@ -47,6 +47,7 @@ struct pa_slot_class {
  * @next_slot: on the list of all slots; constant
  * @id: number of the slot; constant
  * @next_free: for the platform: slots that wait for reuse
+ * @parked: for the platform: waits for its next owner with its pools
  * @ticks: for the platform: counts slow paths. Owner.
  * @node: where new pools come from. Owner.
  * @bins: the hot part, NULL while the slot has no owner. Owner; statistics
@@ -72,6 +73,7 @@ struct pa_slot {
 	u32 id;
 	struct pa_slot *next_slot;
 	struct pa_slot *next_free;
+	bool parked;
 
 	struct pa_node *node ____cacheline_aligned;
 	u32 ticks;
@@ -99,6 +101,8 @@ void pa_slot_init(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bi
 void pa_slot_register(struct pa_slot *slot);
 void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bins);
 void pa_slot_stop(struct pa_slot *slot);
+void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep);
+void pa_slot_resume(struct pa_slot *slot, struct pa_bins *bins);
 void pa_slot_abandon(struct pa_slot *slot);
 
 void *pa_slot_refill(struct pa_slot *slot, unsigned int cls);

@@ -145,4 +145,10 @@ static inline bool pa_may_grow(void)
 	return true;
 }
 
+/* CPUs do not come and go often enough to keep their pools for the next one. */
+static inline bool pa_reclaim(void)
+{
+	return false;
+}
+
 #endif

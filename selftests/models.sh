@@ -49,7 +49,8 @@ number=0
 for mutation in "the freer does not look at dead" "QUEUED is cleared before the adopter owns the pool" \
 	"dead is set after the last look" "the owner is cleared before QUEUED is taken" \
 	"a pool in the inbox is not checked for its owner" "a freer reclaims a pool that has an owner" \
-	"blocks on the remote word do not count as live" "no last look into the inbox"; do
+	"blocks on the remote word do not count as live" "no last look into the inbox" \
+	"a parked slot is handed on too early"; do
 	number=$((number + 1))
 	tap_run "found: $mutation" fails remote_free -DMUTATION=$number
 done

@@ -4,6 +4,8 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shared/oracle.h"
 #include "shared/report.h"
@@ -391,6 +393,93 @@ static void generations(void)
 	all_back();
 }
 
+/* What threads leave to the threads after them: a pool of a class that nobody else uses tells. */
+#define KEPT_SIZE	472
+#define TOGETHER	24
+static pthread_barrier_t together;
+
+static uint64_t kept_pools(void)
+{
+	struct poolalloc_stats s;
+
+	TAP_CHECK(!poolalloc_stats(&s));
+	TAP_CHECK(!s.cls[KEPT_SIZE / 8 - 1].live);
+	return s.cls[KEPT_SIZE / 8 - 1].pools;
+}
+
+static void *one_block(void *arg)
+{
+	emptied(filled(KEPT_SIZE, (uintptr_t)arg));
+	if (arg)
+		pthread_barrier_wait(&together);
+	return NULL;
+}
+
+/* Until the heap grows: what is kept must have gone before. */
+static void grow_heap(void)
+{
+	uint64_t before = arenas();
+	struct load *list = NULL;
+
+	while (arenas() == before) {
+		struct load *b = filled(16384, (uintptr_t)list);
+
+		if (!TAP_CHECK(b->tag == (uintptr_t)list))
+			return;
+		list = b;
+	}
+	TAP_CHECK(kept_pools() == 0);
+	while (list) {
+		struct load *next = (struct load *)(uintptr_t)list->tag;
+
+		emptied(list);
+		list = next;
+	}
+}
+
+static void keepers_in_child(void)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!TAP_CHECK(pid >= 0))
+		return;
+	if (!pid) {
+		bool ok = kept_pools() == 1;
+
+		run_workers(1, one_block);
+		ok = ok && kept_pools() == 1 && report_accounts(0);
+		poolalloc_trim();
+		_exit(ok && !kept_pools() ? 0 : 1);
+	}
+	TAP_CHECK(waitpid(pid, &status, 0) == pid && !status);
+}
+
+static void keepers(void)
+{
+	const char *variant = getenv("TEST_VARIANT");
+	pthread_t thread[TOGETHER];
+	uintptr_t i;
+
+	poolalloc_trim();
+	TAP_CHECK(kept_pools() == 0);
+	for (i = 0; i < 3; i++)
+		run_workers(1, one_block);
+	TAP_CHECK(kept_pools() == 1);
+	/* TSan does not want threads after a fork. */
+	if (!variant || !strstr(variant, "tsan"))
+		keepers_in_child();
+	grow_heap();
+
+	pthread_barrier_init(&together, NULL, TOGETHER);
+	for (i = 0; i < TOGETHER; i++)
+		spawn(&thread[i], one_block, (void *)(i + 1));
+	for (i = 0; i < TOGETHER; i++)
+		pthread_join(thread[i], NULL);
+	TAP_CHECK(kept_pools() >= 1 && kept_pools() < TOGETHER / 2);
+	all_back();
+}
+
 /* Destructors of other thread-specific data allocate and free after the library's own has run. */
 static pthread_key_t late_key;
 static unsigned int late_calls;
@@ -437,7 +526,7 @@ const char *__tsan_default_suppressions(void)
 
 int main(void)
 {
-	tap_start(9);
+	tap_start(10);
 	seed = tap_seed();
 	tap_test("threads exchange blocks", exchange);
 	tap_test("the same beside statistics, walks and trims", watched);
@@ -446,6 +535,7 @@ int main(void)
 	tap_test("a class that its owner has stopped using", abandoned_class);
 	tap_test("a thread after another leaves blocks behind", thread_after_thread);
 	tap_test("generations of threads inherit from each other", generations);
+	tap_test("a few ended threads leave warm pools, until memory is short", keepers);
 	tap_test("allocation after the library's own destructor", late_frees);
 	tap_ok(report_accounts(0), "nothing is left");
 	return tap_finish();

@@ -392,6 +392,7 @@ static void pa_look_begin(void)
 {
 	u64 keep = pa_options.arena_reserve, unused = pa_arenas_unused(pa_nodes[0]);
 
+	pa_parked_look();
 	pa_os_unmap(false);
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
 	pa_os.looking = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Threads get a slot at their first allocation and let it go at their end.
- * Slots are never unmapped; the slots of ended threads are used again.
+ * Slots are never unmapped; the slots of ended threads are used again, the
+ * last few of them with the pools that they allocated from.
  *
  * Fork: the handlers hold every lock across fork(), so that the child finds
  * consistent lists. The slots of the threads that do not exist in the child
@@ -28,13 +29,29 @@ static bool pa_rcu_lost;
 static pa_lock_t pa_init_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pa_lock_t pa_bins_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct pa_node pa_only_node;
-static struct pa_slot pa_first_slot;
+
+/*
+ * The slot of a thread. Between two threads it is parked, and the next one
+ * finds warm pools; or it is stopped, and has none.
+ */
+struct pa_thread_slot {
+	struct pa_slot slot;
+	struct pa_bins kept;	/* its bins while it is parked */
+};
+
+/* Slots that are parked at most: what they keep is of no use to others. */
+#define PA_PARKED_MOST	8
+
+static struct pa_thread_slot pa_first_slot;
 static pthread_key_t pa_key;
 static bool pa_have_key;
 static bool pa_started;
 
 /* Slots without a thread, under pa_init_mutex. */
 static struct pa_slot *pa_free_slots;
+static struct pa_thread_slot *pa_parked[PA_PARKED_MOST];	/* oldest first */
+static unsigned int pa_nparked;		/* read without the lock as a hint */
+static unsigned int pa_parked_least;	/* since the last pa_parked_look() */
 static char *pa_slot_next;
 static char *pa_slot_end;
 
@@ -130,10 +147,10 @@ bool pa_wait_for_readers(void)
 	return false;
 }
 
-static struct pa_slot *pa_slot_cut(void)
+static struct pa_thread_slot *pa_slot_cut(void)
 {
-	size_t size = (sizeof(struct pa_slot) + 63) & ~(size_t)63;
-	struct pa_slot *slot;
+	size_t size = (sizeof(struct pa_thread_slot) + 63) & ~(size_t)63;
+	struct pa_thread_slot *t;
 
 	if ((size_t)(pa_slot_end - pa_slot_next) < size) {
 		char *p = pa_os_reserve(PA_SLOT_BATCH, pa_page_size);
@@ -143,25 +160,44 @@ static struct pa_slot *pa_slot_cut(void)
 		pa_slot_next = p;
 		pa_slot_end = p + PA_SLOT_BATCH;
 	}
-	slot = (struct pa_slot *)pa_slot_next;
+	t = (struct pa_thread_slot *)pa_slot_next;
 	pa_slot_next += size;
-	pa_slot_init(slot, NULL, NULL);
-	pa_slot_register(slot);
-	return slot;
+	pa_slot_init(&t->slot, NULL, NULL);
+	pa_slot_register(&t->slot);
+	return t;
 }
 
-static struct pa_slot *pa_slot_get(void)
+/* Takes the @i-th parked slot, under pa_init_mutex. */
+static struct pa_thread_slot *pa_unpark(unsigned int i)
 {
-	struct pa_slot *slot;
+	struct pa_thread_slot *t = pa_parked[i];
+
+	WRITE_ONCE(t->slot.parked, false);
+	WRITE_ONCE(pa_nparked, pa_nparked - 1);
+	if (pa_nparked < pa_parked_least)
+		pa_parked_least = pa_nparked;
+	for (; i < pa_nparked; i++)
+		pa_parked[i] = pa_parked[i + 1];
+	return t;
+}
+
+/* A slot for a new thread: the one parked last, or one that has nothing. */
+static struct pa_thread_slot *pa_slot_get(bool *parked)
+{
+	struct pa_thread_slot *t = NULL;
 
 	pa_lock(&pa_init_mutex);
-	slot = pa_free_slots;
-	if (slot)
-		pa_free_slots = slot->next_free;
-	else
-		slot = pa_slot_cut();
+	*parked = pa_nparked;
+	if (*parked) {
+		t = pa_unpark(pa_nparked - 1);
+	} else if (pa_free_slots) {
+		t = container_of(pa_free_slots, struct pa_thread_slot, slot);
+		pa_free_slots = t->slot.next_free;
+	} else {
+		t = pa_slot_cut();
+	}
 	pa_unlock(&pa_init_mutex);
-	return slot;
+	return t;
 }
 
 static void pa_slot_put(struct pa_slot *slot)
@@ -172,16 +208,74 @@ static void pa_slot_put(struct pa_slot *slot)
 	pa_unlock(&pa_init_mutex);
 }
 
+static bool pa_parked_put(struct pa_thread_slot *t)
+{
+	bool room;
+
+	pa_lock(&pa_init_mutex);
+	room = pa_nparked < PA_PARKED_MOST;
+	if (room) {
+		WRITE_ONCE(t->slot.parked, true);
+		pa_parked[pa_nparked] = t;
+		WRITE_ONCE(pa_nparked, pa_nparked + 1);
+	}
+	pa_unlock(&pa_init_mutex);
+	return room;
+}
+
+/**
+ * pa_reclaim() - contract: let go what waits to be used again
+ *
+ * Stops the slot that has been parked longest.
+ * Return: false if there was none, or inside a slow path.
+ */
+bool pa_reclaim(void)
+{
+	struct pa_thread_slot *t = NULL;
+
+	if (!READ_ONCE(pa_nparked) || pa_thread.level)
+		return false;
+	pa_thread.level++;
+	pa_lock(&pa_init_mutex);
+	if (pa_nparked)
+		t = pa_unpark(0);
+	pa_unlock(&pa_init_mutex);
+	if (t) {
+		pa_slot_stop(&t->slot);
+		pa_slot_put(&t->slot);
+	}
+	pa_thread.level--;
+	return t;
+}
+
+/* Once per delay: slots that nobody wanted since the last time are stopped. */
+void pa_parked_look(void)
+{
+	unsigned int least;
+
+	if (!READ_ONCE(pa_nparked) || pa_thread.level)
+		return;
+	pa_lock(&pa_init_mutex);
+	least = pa_parked_least;
+	pa_parked_least = pa_nparked;
+	pa_unlock(&pa_init_mutex);
+	while (least-- && pa_reclaim())
+		;
+}
+
 static void pa_thread_end(void)
 {
-	struct pa_slot *slot = pa_thread.slot;
+	struct pa_thread_slot *t = container_of(pa_thread.slot, struct pa_thread_slot, slot);
 
 	pa_thread.level++;
 	pa_thread.state = PA_THREAD_GONE;
-	pa_slot_stop(slot);
+	pa_slot_park(&t->slot, &t->kept);
 	pa_thread.slot = &pa_slot_none;
+	if (!pa_parked_put(t)) {
+		pa_slot_stop(&t->slot);
+		pa_slot_put(&t->slot);
+	}
 	pa_thread.level--;
-	pa_slot_put(slot);
 }
 
 /*
@@ -286,7 +380,7 @@ static void pa_abandon_others(void)
 
 	for (slot = pa_slots; slot; slot = slot->next_slot)
 		if (slot != pa_thread.slot && slot != &pa_only_node.fallback &&
-		    READ_ONCE(slot->dead) == PA_SLOT_LIVE)
+		    READ_ONCE(slot->dead) == PA_SLOT_LIVE && !slot->parked)
 			pa_slot_abandon(slot);
 }
 
@@ -330,9 +424,9 @@ static void pa_start_once(void)
 		pa_start_system();
 	pa_os_init();
 	pa_node_init(&pa_only_node, 0);
-	pa_slot_init(&pa_first_slot, NULL, NULL);
-	pa_slot_register(&pa_first_slot);
-	pa_free_slots = &pa_first_slot;
+	pa_slot_init(&pa_first_slot.slot, NULL, NULL);
+	pa_slot_register(&pa_first_slot.slot);
+	pa_free_slots = &pa_first_slot.slot;
 	pa_have_key = !pthread_key_create(&pa_key, pa_key_destructor);
 	pthread_atfork(pa_fork_prepare, pa_fork_parent, pa_fork_child);
 	if (!pa_system)
@@ -369,16 +463,24 @@ __attribute__((constructor)) static void pa_constructor(void)
  */
 bool pa_thread_start(void)
 {
-	struct pa_slot *slot;
+	struct pa_bins *bins = (struct pa_bins *)&pa_thread;
+	struct pa_thread_slot *t;
+	bool parked;
 
 	pa_start();
 	if (pa_system || pa_thread.state == PA_THREAD_GONE)
 		return false;
-	slot = pa_slot_get();
-	if (!slot)
+	/* A signal handler that allocates does not take a slot of its own. */
+	pa_thread.level++;
+	t = pa_slot_get(&parked);
+	if (t && parked)
+		pa_slot_resume(&t->slot, bins);
+	else if (t)
+		pa_slot_start(&t->slot, &pa_only_node, bins);
+	pa_thread.state = t ? PA_THREAD_READY : PA_THREAD_NEW;
+	pa_thread.level--;
+	if (!t)
 		return false;
-	pa_slot_start(slot, &pa_only_node, (struct pa_bins *)&pa_thread);
-	pa_thread.state = PA_THREAD_READY;
 	/* Allocates, sometimes; by now that works. */
 	if (pa_have_key)
 		pthread_setspecific(pa_key, (void *)1);

@@ -55,6 +55,9 @@ bool pa_thread_start(void);
 bool pa_rcu_may_wait(void);
 bool pa_wait_for_readers(void);
 
+bool pa_reclaim(void);
+void pa_parked_look(void);
+
 static __always_inline struct pa_bins *pa_slot_enter(void)
 {
 	if (pa_thread.level)

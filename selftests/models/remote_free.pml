@@ -23,6 +23,7 @@ byte inbox[4];		/* sets of pools */
 byte shared;
 bool dead[4];
 bool abandoned[4];
+bool handed;		/* slot 1 waits for its next owner */
 byte running;
 
 inline check_unlisted(p)
@@ -239,7 +240,10 @@ inline sweep(me, todo, p, mine, keep)
 	od
 }
 
-/* Owns both pools at first; ends; its slot is used by another thread, which ends too. */
+/*
+ * Owns both pools at first; ends. Its slot is stopped, or it is parked: pool 0 is let go, pool 1 is the
+ * current one and stays.
+ */
 proctype first_owner()
 {
 	byte todo, pass, p, o;
@@ -250,8 +254,29 @@ proctype first_owner()
 	:: skip
 	fi;
 	free_block(1, 1, todo, p, o, mine);
-	stop(1, todo, pass, p, o, mine);
-	dead[1] = false;
+	if
+	:: stop(1, todo, pass, p, o, mine);
+		dead[1] = false
+	:: skip;
+#if MUTATION == 9
+		handed = true;
+#endif
+		if
+		:: owner[0] == 1 -> let_go(0, mine)
+		:: else
+		fi
+	fi;
+	handed = true;
+	running--
+}
+
+/* The slot is used by another thread, which ends too. */
+proctype next_owner()
+{
+	byte todo, pass, p, o;
+	bool mine;
+
+	handed;
 	if
 	:: drain(1, todo, pass, p, o)
 	:: skip
@@ -298,13 +323,15 @@ init
 		out[1] = 2;
 		room[1] = 1;
 		dead[3] = true;
-		running = 4;
+		running = 5;
 #ifdef ABANDONED
 		dead[1] = true;
 		abandoned[1] = true;
+		running = 4;
 		run slotless(1);
 #else
 		run first_owner();
+		run next_owner();
 #endif
 		run reclaimer();
 		run slotless(0);
