@@ -60,8 +60,7 @@ def ours():
 
 def shim():
     """CPython's allocators replaced by the library's own interface."""
-    return list(built_here("poolalloc-shim", LIBRARY, "libpoolalloc-python.so",
-                           "libpoolalloc.so.0"))
+    return list(built_here("poolalloc-shim", LIBRARY, "libpoolalloc-python.so"))
 
 
 def debian():

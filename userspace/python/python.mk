@@ -4,11 +4,12 @@
 PYTHON_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 PYTHON_OBJ := $(OBJ)/python
 PYTHON_SHIM := libpoolalloc-python.so
-PYTHON_OBJS := $(addprefix $(PYTHON_OBJ)/,shim.o options.o override.o domains.o arenas.o)
+PYTHON_OBJS := $(addprefix $(PYTHON_OBJ)/,shim.o options.o override.o domains.o other.o arenas.o)
 
-$(O)/$(PYTHON_SHIM): $(PYTHON_OBJS) $(O)/libpoolalloc.so.0
-	$(Q)$(CC) -shared $(EXTRA_CFLAGS) $(LDFLAGS) -Wl,-soname,$(PYTHON_SHIM) -Wl,-z,now -Wl,-z,relro \
-		-Wl,-rpath,'$$ORIGIN' -o $@ $^
+# The library is part of it, so that its fast paths are the functions that the interpreter calls.
+$(O)/$(PYTHON_SHIM): $(PYTHON_OBJS) $(LIB_OBJS) $(HOOKS) $(HERE)/libpoolalloc.map
+	$(Q)$(CC) $(PA_LDFLAGS) -Wl,-soname,$(PYTHON_SHIM) -Wl,--version-script=$(HERE)/libpoolalloc.map \
+		-o $@ $(PYTHON_OBJS) $(LIB_OBJS) $(HOOKS) $(PA_LDLIBS)
 
 $(PYTHON_OBJ)/%.o: $(PYTHON_DIR)/%.c $(OBJ)/flags
 	@mkdir -p $(@D)

@@ -24,10 +24,15 @@ extern void PyObject_SetArenaAllocator(const struct shim_arena_allocator *a)
 
 static const char *const shim_domain_names[SHIM_DOMAINS] = { "raw", "mem", "obj" };
 static struct shim_options shim_options;
+static const struct shim_allocator *shim_chosen;
 static bool shim_installed;
 
-static const struct shim_allocator *shim_chosen(void)
+static const struct shim_allocator *shim_choose(void)
 {
+	const struct shim_allocator *other = shim_other_allocator(shim_options.align8);
+
+	if (other)
+		return other;
 	return shim_options.align8 ? &shim_allocator_align8 : &shim_allocator;
 }
 
@@ -40,10 +45,11 @@ static void shim_install(void)
 		if (shim_options.verbose)
 			shim_say("pymalloc's arenas are poolalloc's", "", "");
 	}
+	shim_chosen = shim_choose();
 	for (i = 0; i < SHIM_DOMAINS; i++) {
 		if (!shim_options.domain[i])
 			continue;
-		PyMem_SetAllocator((int)i, shim_chosen());
+		PyMem_SetAllocator((int)i, shim_chosen);
 		if (shim_options.verbose)
 			shim_say("domain ", shim_domain_names[i], " is poolalloc's");
 	}
@@ -77,7 +83,7 @@ __attribute__((destructor)) static void shim_end(void)
 		if (!shim_options.domain[i])
 			continue;
 		PyMem_GetAllocator((int)i, &now);
-		if (now.malloc != shim_chosen()->malloc)
+		if (now.malloc != shim_chosen->malloc)
 			shim_say("domain ", shim_domain_names[i],
 				 " was given another allocator while the program ran");
 	}

@@ -51,6 +51,8 @@ bool shim_options_read(struct shim_options *o, const char *text);
 void shim_say(const char *first, const char *second, const char *third);
 const char *shim_overridden(const struct shim_options *o, int argc, char **argv);
 
+const struct shim_allocator *shim_other_allocator(bool align8);
+
 extern const struct shim_allocator shim_allocator, shim_allocator_align8;
 extern const struct shim_arena_allocator shim_arena_allocator;
 
