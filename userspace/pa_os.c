@@ -514,8 +514,8 @@ bool pa_os_reclaim(void)
 void pa_os_fork_child(void)
 {
 	pa_lock_init(&pa_os_mutex);
-	pa_readers = 0;
-	pa_plain_readers = 0;
+	pa_readers = pa_thread.reading;
+	pa_plain_readers = pa_thread.reading;
 	pa_os.busy = false;
 	if (!pa_thread.walking)
 		pa_os.cursor = NULL;
