@@ -66,31 +66,32 @@ void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool)
 	pa_pool_release(slot, pool);
 }
 
-/* Gives the empty pools on the usable list of a class back. */
-void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls)
+/* Gives empty pools on the usable list of a class back, and takes them off *@most. */
+void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int *most)
 {
 	struct pa_pool *pool = slot->cls[cls].usable;
 
-	while (pool && slot->empty) {
+	while (pool && slot->empty && *most) {
 		struct pa_pool *next = pool->next;
 
 		if (!pool->left) {
 			slot->empty -= pool->npools;
 			pa_pool_unlist(slot, pool);
 			pa_pool_release(slot, pool);
+			--*most;
 		}
 		pool = next;
 	}
 }
 
-/* Gives all of them back, and empty current spans. Return: true if there were any. */
-bool pa_slot_release_all_empty(struct pa_slot *slot)
+/* Gives some of them back, and empty current spans. Return: true if there were any. */
+bool pa_slot_release_some_empty(struct pa_slot *slot)
 {
 	u64 before = slot->pools;
-	unsigned int cls;
+	unsigned int cls, most = PA_EMPTY_STEP;
 
-	for (cls = 1; cls < PA_CLASSES && slot->empty; cls++)
-		pa_slot_release_empty(slot, cls);
+	for (cls = 1; cls < PA_CLASSES && slot->empty && most; cls++)
+		pa_slot_release_empty(slot, cls, &most);
 	for (cls = PA_FIRST_MEDIUM; cls < PA_CLASSES; cls++) {
 		struct pa_pool *pool = slot->cls[cls].current_pool;
 

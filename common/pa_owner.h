@@ -15,6 +15,9 @@
  */
 #define PA_SLOW_STEP	64
 
+/* Of empty pools, whose lists are looked through before they go. */
+#define PA_EMPTY_STEP	8
+
 static inline void pa_list_add(struct pa_pool **head, struct pa_pool *pool)
 {
 	pool->prev = NULL;
@@ -92,8 +95,8 @@ void pa_pool_damaged(struct pa_pool *pool);
 void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool);
 void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool);
 void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool);
-void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls);
-bool pa_slot_release_all_empty(struct pa_slot *slot);
+void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int *most);
+bool pa_slot_release_some_empty(struct pa_slot *slot);
 
 /* Pools that change owner, pa_shared.c. */
 struct pa_pool *pa_shared_adopt(struct pa_slot *slot, unsigned int cls);

@@ -35,10 +35,11 @@ static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *p
  */
 static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int npools)
 {
-	struct pa_pool *pool = pa_arenas_get_used(slot->node, npools);
+	struct pa_pool *pool;
 
-	if (!pool && pa_slot_release_all_empty(slot))
+	do {
 		pool = pa_arenas_get_used(slot->node, npools);
+	} while (!pool && pa_slot_release_some_empty(slot));
 	return pool ? pool : pa_arenas_get(slot->node, npools);
 }
 
@@ -214,17 +215,20 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 	}
 }
 
-static void pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
+/* Return: true if there is more to do. */
+static bool pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
 {
+	unsigned int most = PA_EMPTY_STEP;
 	struct pa_pool *pool;
 
 	pa_slot_empty_bin(slot, cls);
-	pa_slot_release_empty(slot, cls);
+	pa_slot_release_empty(slot, cls, &most);
 	pool = slot->cls[cls].current_pool;
 	if (pool && !pool->left) {
 		pa_pool_unlist(slot, pool);
 		pa_pool_release(slot, pool);
 	}
+	return !most;
 }
 
 /**
@@ -239,8 +243,8 @@ bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step)
 	if (*step < PA_FLUSH_DRAINS) {
 		if (!pa_slot_drain_some(slot, PA_SLOW_STEP))
 			*step = PA_FLUSH_DRAINS - 1;
-	} else {
-		pa_slot_flush_class(slot, *step - PA_FLUSH_DRAINS + 1);
+	} else if (pa_slot_flush_class(slot, *step - PA_FLUSH_DRAINS + 1)) {
+		return true;
 	}
 	return ++*step < PA_FLUSH_DRAINS + PA_CLASSES - 1;
 }

@@ -130,6 +130,22 @@ static void class_by_class(void **blocks)
 	}
 }
 
+/* As many empty pools as a slot keeps, with the longest lists: others need their memory. */
+static void many_empty(void **blocks)
+{
+	unsigned int i, n = 10 * LIVE;
+	void **small = kvcalloc(n, sizeof(void *), GFP_KERNEL);
+
+	if (!test_check(small))
+		return;
+	n = poolalloc_alloc_bulk(8, GFP_KERNEL, n, small);
+	poolalloc_free_bulk(n, small);
+	kvfree(small);
+	for (i = 0; i < LIVE; i++)
+		blocks[i] = alloc_somehow(504);
+	free_all(blocks);
+}
+
 /*
  * The other node's blocks are its fallback slot's: to free them is a remote
  * free, and the next allocation there, under a lock, finds all their pools in
@@ -195,6 +211,7 @@ void test_latency(unsigned long n)
 	replace_at_random(blocks, n, &random);
 	free_all(blocks);
 	class_by_class(blocks);
+	many_empty(blocks);
 	if (num_online_nodes() > 1)
 		remote_frees(blocks);
 	rcu_barrier();
