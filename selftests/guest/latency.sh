@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How long a call keeps others from the CPU: in instructions, since here a nanosecond is one. The
-# limits are about twice what was measured.
+# limits are up to three times what was measured.
 # guest: icount numa mem=512M own timeout=1800 append="init_on_alloc=0 init_on_free=0"
 . ./common
 
