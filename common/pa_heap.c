@@ -217,11 +217,16 @@ void pa_free_bulk(size_t n, void **ptrs)
 	}
 }
 
-/*
+/**
+ * pa_trim_slot() - put back what the caller's slot keeps at hand
+ *
  * In steps, with the slot left in between: a heap of any size keeps nobody from
  * the CPU for long. Who is moved to another CPU goes on with that one's slot.
+ * Arenas that this empties go back beyond the reserve.
+ *
+ * Context: any in which memory may be freed.
  */
-static void pa_trim_slot(void)
+void pa_trim_slot(void)
 {
 	unsigned int step = 0;
 	bool more = true;

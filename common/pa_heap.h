@@ -17,6 +17,7 @@ void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp);
 void pa_free_slow(void *p);
 unsigned int pa_alloc_bulk(unsigned int cls, pa_gfp_t gfp, unsigned int n, void **out);
 void pa_free_bulk(size_t n, void **ptrs);
+void pa_trim_slot(void);
 size_t pa_trim(void);
 struct pa_pool *pa_pool_of(const void *p);
 

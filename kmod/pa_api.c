@@ -197,22 +197,34 @@ static noinline void pa_free_twice(void *p)
 }
 
 /* The last free of the class went to its pool, or was the last one to the bin. */
-static __always_inline bool pa_freed_last(const struct pa_pool *pool, const void *p)
+static __always_inline bool pa_freed_last(const struct pa_pool *pool, unsigned long cls,
+					  const void *p)
 {
-	return pool->free == p ||
-	       (pool->cls < PA_CPU_BINS && raw_cpu_read(pa_cpu.bin[pool->cls]) == p);
+	return pool->free == p || (cls < PA_CPU_BINS && raw_cpu_read(pa_cpu.bin[cls]) == p);
 }
 
-/* To its pool, since the bin holds enough. */
-static noinline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool, void *p)
+/* The count of a pool has run out; leaves the slot. */
+static noinline void pa_free_event(struct pa_slot *slot, struct pa_pool *pool)
 {
-	raw_cpu_write(pa_cpu.room[pool->cls], 0);
-	if (unlikely(pa_freed_last(pool, p))) {
-		pa_free_twice(p);
-		return;
-	}
+	u64 pools = slot->pools;
+
+	pa_slot_free_event(slot, pool);
+	if (slot->pools != pools)
+		pa_purge_later();
+	pa_cpu_leave();
+}
+
+/* To its pool, since the bin holds enough. Leaves the slot. */
+static __always_inline void pa_free_to_pool(struct pa_slot *slot, struct pa_pool *pool,
+					    unsigned long cls, void *p)
+{
+	/* Else its address would be computed for every free, one instruction. */
+	OPTIMIZER_HIDE_VAR(cls);
+	raw_cpu_write(pa_cpu.room[cls], 0);
+	if (unlikely(pa_freed_last(pool, cls, p)))
+		return pa_free_twice(p);
 	if (unlikely(pa_pool_push(pool, p)))
-		pa_slot_free_event(slot, pool);
+		return pa_free_event(slot, pool);
 	pa_cpu_leave();
 }
 
@@ -260,7 +272,7 @@ void poolalloc_free(const void *ptr)
 	cls = pool->cls;
 	/* Else bins hold newly cut blocks only: pa_slot_uncarve() counts on that. */
 	if (unlikely(!PA_HOT_ROOM || pa_cpu_dec_is_neg(room[cls])))
-		return pa_free_to_pool(slot, pool, p);
+		return pa_free_to_pool(slot, pool, cls, p);
 	/*
 	 * The most frequent mistake, which would give the block to everybody
 	 * who allocates, is seen by one comparison.

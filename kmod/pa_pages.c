@@ -226,4 +226,5 @@ void pa_arena_unmap(struct pa_arena *arena)
 	atomic_inc(&pa_arenas_waiting);
 	pa_leak_arena_unmapped(head);
 	call_rcu_hurry(head, pa_arena_free);
+	pa_purge_later();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * When memory is short: spare arenas for who may not wait for memory, the
- * shrinker, a last chance before a process is killed, and trimming of all
- * CPUs' slots.
+ * shrinker, a last chance before a process is killed, trimming of all CPUs'
+ * slots. When it goes down: what the CPUs keep follows.
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
@@ -138,6 +138,55 @@ size_t pa_trim_all(void)
 }
 
 /*
+ * Pools come back: memory goes down. The blocks that the CPUs have in their
+ * bins may be the last ones of many an arena, and without a shortage nobody
+ * asks for them: so a little later each CPU puts its own back. That costs
+ * nothing when memory only goes up, and little when it goes up and down. A
+ * report that is read meanwhile is not exact, hence not by default.
+ */
+static unsigned int pa_purge;
+module_param_named(purge, pa_purge, uint, 0444);
+MODULE_PARM_DESC(purge, "Milliseconds after which the CPUs put back what they keep when memory goes down (default 0: never)");
+
+static struct work_struct __percpu *pa_purge_works;
+static bool pa_purging;
+
+static void pa_purge_this_cpu(struct work_struct *work)
+{
+	pa_trim_slot();
+}
+
+static void pa_purge_all(struct work_struct *work)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		queue_work_on(cpu, pa_workqueue, per_cpu_ptr(pa_purge_works, cpu));
+	cpus_read_unlock();
+}
+
+static DECLARE_DELAYED_WORK(pa_purge_work, pa_purge_all);
+
+/**
+ * pa_purge_later() - an arena or a pool has come back
+ *
+ * Context: any.
+ */
+void pa_purge_later(void)
+{
+	if (READ_ONCE(pa_purging) && !delayed_work_pending(&pa_purge_work))
+		queue_delayed_work(pa_workqueue, &pa_purge_work, msecs_to_jiffies(pa_purge));
+}
+
+/* Before the workqueue goes: what comes back later is given back at once. */
+static void pa_purge_stop(void)
+{
+	WRITE_ONCE(pa_purging, false);
+	cancel_delayed_work_sync(&pa_purge_work);
+}
+
+/*
  * The empty arenas, and something for each CPU that owns pools: how many of
  * those are empty is known to the CPU itself only.
  */
@@ -251,10 +300,13 @@ int pa_pressure_init(void)
 	unsigned int cpu;
 
 	pa_trim_works = alloc_percpu(struct work_struct);
-	if (!pa_trim_works)
-		return -ENOMEM;
-	for_each_possible_cpu(cpu)
+	pa_purge_works = alloc_percpu(struct work_struct);
+	if (!pa_trim_works || !pa_purge_works)
+		goto no_workqueue;
+	for_each_possible_cpu(cpu) {
 		INIT_WORK(per_cpu_ptr(pa_trim_works, cpu), pa_trim_this_cpu);
+		INIT_WORK(per_cpu_ptr(pa_purge_works, cpu), pa_purge_this_cpu);
+	}
 	pa_workqueue = alloc_workqueue("poolalloc", WQ_MEM_RECLAIM | WQ_PERCPU, 0);
 	if (!pa_workqueue)
 		goto no_workqueue;
@@ -262,6 +314,7 @@ int pa_pressure_init(void)
 		goto no_spares;
 	if (register_oom_notifier(&pa_oom_block))
 		goto no_notifier;
+	WRITE_ONCE(pa_purging, pa_purge != 0);
 	return 0;
 
 no_notifier:
@@ -270,6 +323,7 @@ no_spares:
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
 no_workqueue:
+	free_percpu(pa_purge_works);
 	free_percpu(pa_trim_works);
 	return -ENOMEM;
 }
@@ -279,7 +333,9 @@ void pa_pressure_exit(void)
 {
 	unregister_oom_notifier(&pa_oom_block);
 	shrinker_free(pa_shrinker);
+	pa_purge_stop();
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
+	free_percpu(pa_purge_works);
 	free_percpu(pa_trim_works);
 }
