@@ -86,7 +86,7 @@ check-dkms: ## dkms add, build and install in a Debian chroot; as root, 2 minute
 	$(Q)selftests/dkms.sh
 
 bench-kernel: ## instructions and memory of kmalloc, kmem_cache and poolalloc. KERNELS='6.1' picks
-	$(Q)$(LIB)/deps.sh kernel
+	$(Q)$(LIB)/deps.sh debug-kernel
 	$(Q)selftests/bench_kernel.sh $(KERNELS)
 
 demo: ## a real program's allocations, replayed in a kernel and in userspace; both must agree

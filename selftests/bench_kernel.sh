@@ -6,14 +6,14 @@
 #	bench-kernel-memory RELEASE ALLOCATOR OBJECTS WHEN PAGES
 # and then tables of them with what is aimed at. SIZE is a number, or 8-512 for random sizes; PATTERN
 # is pair, seq-alloc, seq-free, rnd-alloc, rnd-free, or mixed (a free and an allocation); WHEN is
-# live, freed-95 (per cent, at random) or freed-100. OBJECTS=N instead of 1000000. ONLY=time or
-# ONLY=memory does one half.
+# live, freed-95 (per cent, at random) or freed-100. OBJECTS=N instead of 1000000. ONLY=time,
+# ONLY=memory or ONLY=native (bench-kernel/uml.sh: nanoseconds, on a quiet machine) does one part.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 
 [ $# -gt 0 ] || set -- 6.1 6.12 6.1-rt 6.12-rt sid
 bench=$SELFTESTS_DIR/bench-kernel
-objects=${OBJECTS:-1000000} only=${ONLY:-time memory}
+objects=${OBJECTS:-1000000} only=${ONLY:-time memory native}
 case "$objects" in ''|*[!0-9]*) die "OBJECTS=$objects is not a number" ;; esac
 status=0
 
@@ -36,7 +36,7 @@ time_of() {
 }
 
 memory_of() {
-	run "$1" "$2" --smp 1 --mem 1500M -- "sh memory.sh $3 $4 $objects" |
+	run "$1" "$2" --smp 1 --mem 1500M -- "sh memory.sh $3 $4 $objects ${5:-}" |
 		grep '^bench-kernel-memory ' || { echo "no pages from $1, $4" >&2; return 1; }
 }
 
@@ -48,9 +48,11 @@ measure() {
 		case "$only" in *memory*)
 			memory_of "$kernel" seed kmalloc kmalloc || status=1
 			memory_of "$kernel" seed poolalloc poolalloc-seed || status=1
+			memory_of "$kernel" seed poolalloc poolalloc-purge purge=1000 || status=1
 			memory_of "$kernel" modern poolalloc poolalloc-modern || status=1 ;;
 		esac
 	done
+	case "$only" in *native*) "$bench/uml.sh" || status=1 ;; esac
 	return $status
 }
 

@@ -2,10 +2,11 @@
 # shellcheck shell=sh
 # In a guest: pages that OBJECTS objects take, and what is left of them after 95 % and after all
 # are freed at random; ALLOCATOR is kmalloc or poolalloc, NAME what to call it.
-#	sh memory.sh ALLOCATOR NAME OBJECTS
+#	sh memory.sh ALLOCATOR NAME OBJECTS [PARAMETER-OF-POOLALLOC...]
 # What the page allocator has in stock per CPU is free, too: in /proc/zoneinfo both are told.
 allocator=$1 name=$2 objects=$3
 memory=/proc/poolalloc_memory
+shift 3
 
 free_pages() {
 	awk '$1 == "nr_free_pages" || $1 == "count:" { n += $2 } END { print n }' /proc/zoneinfo
@@ -17,7 +18,7 @@ say() {
 }
 
 [ "$allocator" = kmalloc ] && kmalloc=1 || kmalloc=0
-insmod poolalloc.ko && insmod poolalloc_memory.ko kmalloc="$kmalloc" &&
+insmod poolalloc.ko "$@" && insmod poolalloc_memory.ko kmalloc="$kmalloc" &&
 	cat sizes.txt >$memory || exit 1
 sleep 1
 before=$(free_pages)
