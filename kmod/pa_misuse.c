@@ -49,6 +49,18 @@ void pa_corrupt(const char *why, const void *p)
 }
 
 /**
+ * pa_is_arena() - does an arena begin here?
+ * @p: an address in the direct map
+ *
+ * What is looked at may be memory of others, and poisoned: no reason for KASAN
+ * to report anything.
+ */
+__no_sanitize_address noinline bool pa_is_arena(const void *p)
+{
+	return READ_ONCE(((const struct pa_arena *)p)->magic) == PA_MAGIC_ARENA;
+}
+
+/**
  * pa_list_sound() - is this a list of so many blocks of a pool?
  * @pool: the pool
  * @list: the first block

@@ -138,9 +138,11 @@ other:
 }
 
 /* Can there be a descriptor for @p to look at? */
+bool pa_is_arena(const void *p);
+
 static inline bool pa_plausible(const void *p)
 {
-	return virt_addr_valid(p);
+	return virt_addr_valid(p) && (!IS_ENABLED(CONFIG_KASAN) || pa_is_arena(p));
 }
 
 /* Is this a list of @n blocks of the pool? */
