@@ -156,6 +156,8 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		if (!pool || pa_pool_spent(c, pool)) {
 			if (pool)
 				pa_pool_set_full(slot, pool);
+			/* The search may give pools back, that one too. */
+			WRITE_ONCE(c->current_pool, NULL);
 			pool = pa_slot_next_pool(slot, cls);
 			WRITE_ONCE(c->current_pool, pool);
 			if (!pool)
