@@ -173,7 +173,7 @@ static inline u32 pa_pool_out(const struct pa_pool *pool, unsigned int state)
 	u32 left = READ_ONCE(pool->left);
 
 	if (state == PA_POOL_FULL)
-		left += (u32)pool->capacity - pa_class[pool->cls].wake;
+		left += (u32)READ_ONCE(pool->capacity) - pa_class[READ_ONCE(pool->cls)].wake;
 	return left;
 }
 

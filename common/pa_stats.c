@@ -56,7 +56,7 @@ static __pa_racy u32 pa_bin_count(struct pa_slot *slot, unsigned int cls,
 static __pa_racy void pa_count_pool(struct pa_pool *pool, unsigned int state,
 				    struct pa_count *c)
 {
-	size_t size = pa_class_size(pool->cls);
+	size_t size = pa_class_size(READ_ONCE(pool->cls));
 	u32 carved = READ_ONCE(pool->carved);
 	u32 out = pa_pool_out(pool, state);
 	u32 pending = pa_remote_count(READ_ONCE(pool->remote));
@@ -68,13 +68,13 @@ static __pa_racy void pa_count_pool(struct pa_pool *pool, unsigned int state,
 	if (pending > out)
 		pending = out;
 
-	c->pools += pool->npools;
+	c->pools += READ_ONCE(pool->npools);
 	c->live += out - pending;
 	c->free += carved - out;
 	c->pending += pending;
 	c->live_bytes += (out - pending) * size;
 	c->free_bytes += (carved - out + pending) * size;
-	c->uncarved_bytes += pool->npools * PA_POOL_SIZE - carved * size;
+	c->uncarved_bytes += READ_ONCE(pool->npools) * PA_POOL_SIZE - carved * size;
 }
 
 static void pa_count_add(struct pa_count *sum, const struct pa_count *c)
@@ -123,7 +123,7 @@ static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
 		used += c.pools;
 		pa_count_add(&sum->count, &c);
 		if (by_class)
-			pa_count_add(&by_class[pool->cls], &c);
+			pa_count_add(&by_class[READ_ONCE(pool->cls)], &c);
 	}
 	sum->walked++;
 	sum->empty += !used;
@@ -247,7 +247,8 @@ u64 pa_stats_cached(struct pa_slot *slot)
 
 static __pa_racy void pa_mark_block(struct pa_pool *pool, const void *p, u64 *bitmap)
 {
-	u32 i = pa_class_index(pool->cls, (size_t)((const char *)p - pa_pool_base(pool)));
+	u32 i = pa_class_index(READ_ONCE(pool->cls),
+			       (size_t)((const char *)p - pa_pool_base(pool)));
 
 	bitmap[i / 64] |= 1ULL << (i % 64);
 }
@@ -264,7 +265,7 @@ static __pa_racy void pa_mark_list(struct pa_pool *pool, void *p, u32 most, u64 
 static __pa_racy void pa_mark_bin(struct pa_pool *pool, u64 *bitmap)
 {
 	struct pa_slot *owner = READ_ONCE(pool->owner);
-	unsigned int cls = pool->cls;
+	unsigned int cls = READ_ONCE(pool->cls);
 	void *p, *next;
 	u32 steps;
 
@@ -289,13 +290,13 @@ static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
 				  pa_visitor visitor, void *ctx)
 {
 	u64 bitmap[PA_MOST_BLOCKS / 64] = { 0 };
-	size_t size = pa_class_size(pool->cls);
+	size_t size = pa_class_size(READ_ONCE(pool->cls));
 	u64 word = READ_ONCE(pool->remote);
 	u32 i, carved = READ_ONCE(pool->carved);
 	unsigned int holes = READ_ONCE(pool->holes);
 	int ret;
 
-	pa_mark_list(pool, READ_ONCE(pool->free), pool->capacity, bitmap);
+	pa_mark_list(pool, READ_ONCE(pool->free), READ_ONCE(pool->capacity), bitmap);
 	if (state != PA_POOL_LOOSE)
 		pa_mark_bin(pool, bitmap);
 	if (pa_remote_count(word))
