@@ -345,6 +345,8 @@ static void held(void)
 	pthread_t thread[2];
 	void *own[3000];
 
+	/* Slots that wait for new threads: one that is just being stopped keeps its pools. */
+	poolalloc_trim();
 	running = true;
 	for (i = 0; i < 2; i++)
 		if (pthread_create(&thread[i], NULL, trimmer, (void *)i))

@@ -6,8 +6,9 @@
 # Scripts with the same options share a boot. Options stand in a script's comment lines:
 #   # guest: smp=4 mem=512M numa icount own timeout=600 kernels="6.1 6.12" kmod=NAME
 #   # guest: append="KERNEL PARAMETERS" allow="REGEX" backend=pool
-# own: a boot of its own; kernels: skipped on others ("6.1" means 6.1-rt too); backend: skipped when
-# -b asks for another one (a script loads the module with the one that -b says, or the default).
+# own: a boot of its own; kernels: only for these ("6.1" means 6.1-rt too); backend: not when -b asks
+# for another one (a script loads the module with the one that -b says, or the default). A script
+# that is not for this run is left out, or skipped if it was named.
 # Each script finds the modules of its kernel, and the files of selftests/guest/, in its directory.
 set -u
 . "$(dirname "$0")/common.sh"
@@ -72,8 +73,9 @@ plan() {
 	for script in "$guest_dir"/*.sh; do
 		name=$(basename "$script" .sh)
 		[ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
-		total=$((total + 1))
 		read_options "$script"
+		[ $# != 0 ] || wanted_here || continue
+		total=$((total + 1))
 		if ! wanted_here; then
 			echo "$name" >>"$work/unwanted"
 			continue
