@@ -273,30 +273,17 @@ static void manual(void)
 	TAP_CHECK(report_accounts(0));
 }
 
-static uint64_t live_blocks(uint64_t size)
-{
-	struct poolalloc_stats s;
-	size_t i;
-
-	if (poolalloc_stats(&s))
-		return UINT64_MAX;
-	for (i = 0; i < POOLALLOC_CLASSES; i++)
-		if (s.cls[i].size == size)
-			return s.cls[i].live;
-	return UINT64_MAX;
-}
-
 /* Of a size that the parent's thread does not use. Every block goes, in a minute. */
 static int defer_in_child(void)
 {
-	uint64_t before = live_blocks(96);
+	uint64_t before = report_live_blocks(96);
 	size_t k;
 
 	for (k = 0; k < 1000; k++)
 		poolalloc_free_rcu(poolalloc_alloc(96));
-	for (k = 0; k < 60000 && live_blocks(96) != before; k++)
+	for (k = 0; k < 60000 && report_live_blocks(96) != before; k++)
 		usleep(1000);
-	if (live_blocks(96) != before)
+	if (report_live_blocks(96) != before)
 		return NOT_FREED;
 	return identity() ? GOOD : NO_IDENTITY;
 }

@@ -27,6 +27,20 @@ static inline TAP_UNUSED bool report_accounts(uint64_t live)
 	return TAP_CHECK(sum == s.arenas * s.arena_bytes && s.live_blocks == live);
 }
 
+/* Blocks in use of the class of @size bytes, of all threads. UINT64_MAX: not known. */
+static inline TAP_UNUSED uint64_t report_live_blocks(uint64_t size)
+{
+	struct poolalloc_stats s;
+	size_t i;
+
+	if (poolalloc_stats(&s))
+		return UINT64_MAX;
+	for (i = 0; i < POOLALLOC_CLASSES; i++)
+		if (s.cls[i].size == size)
+			return s.cls[i].live;
+	return UINT64_MAX;
+}
+
 /* A figure of this process in /proc/self/status, in KiB. */
 static inline TAP_UNUSED long report_kib(const char *name)
 {
