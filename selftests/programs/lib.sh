@@ -82,9 +82,14 @@ run_job() {
 	) >"$work/$1.$which.out" 2>"$work/$1.$which.err" </dev/null
 }
 
+# What a job wrote is kept; of Python's tests, what each failure says is shown too.
 show_failure() {
+	local log=$programs/log
+
+	mkdir -p "$log" && cp "$work/$1".*.out "$work/$1".*.err "$log/"
 	diff "$work/$1.plain.out" "$work/$1.ours.out" | head -n 40
-	echo "stderr under poolalloc:"
+	grep -E -A 40 '^(ERROR|FAIL): ' "$work/$1.ours.err" | head -n 200
+	echo "stderr under poolalloc, whole in $log/$1.ours.err:"
 	tail -n 40 "$work/$1.ours.err"
 }
 
