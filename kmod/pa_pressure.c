@@ -27,8 +27,9 @@ unsigned int pa_spare = 1;
 module_param_named(spare, pa_spare, uint, 0444);
 MODULE_PARM_DESC(spare, "Arenas that each node keeps ready for callers that may not wait, 0 to 16 (default 1)");
 
-/* Between a spare arena's use and the next try to replace it. */
+/* Between a spare arena's use and the first try to replace it, and the next ones. */
 #define PA_REFILL_DELAY	(HZ / 20)
+#define PA_REFILL_AGAIN	HZ
 
 /**
  * struct pa_spares - what a node keeps ready
@@ -65,7 +66,7 @@ static bool pa_spare_put(struct pa_spares *s, struct page *page)
 	return room;
 }
 
-/* Gives up when there is none to be had; the next caller in need tries again. */
+/* The shortage in which it was taken may last. */
 static void pa_spare_refill(struct work_struct *work)
 {
 	struct pa_spares *s = container_of(work, struct pa_spares, refill.work);
@@ -73,8 +74,10 @@ static void pa_spare_refill(struct work_struct *work)
 
 	while (READ_ONCE(s->count) < pa_spare) {
 		page = pa_pages_whole(s->nid, GFP_KERNEL);
-		if (!page)
+		if (!page) {
+			queue_delayed_work(pa_workqueue, &s->refill, PA_REFILL_AGAIN);
 			return;
+		}
 		if (!pa_spare_put(s, page))
 			__free_pages(page, PA_ARENA_ORDER);
 	}
@@ -118,8 +121,28 @@ static void pa_trim_start(void)
 		queue_work_on(cpu, pa_workqueue, per_cpu_ptr(pa_trim_works, cpu));
 }
 
+/*
+ * What is ready for those who may not wait is so again, if there is memory:
+ * what was given back is, after its grace period.
+ */
+static void pa_spares_refill(void)
+{
+	unsigned int nid;
+
+	pa_pages_await();
+	for (nid = 0; nid < PA_MAX_NODES; nid++) {
+		if (!pa_spares[nid])
+			continue;
+		mod_delayed_work(pa_workqueue, &pa_spares[nid]->refill, 0);
+		flush_delayed_work(&pa_spares[nid]->refill);
+	}
+}
+
 /**
  * pa_trim_all() - give back all memory without a live block, of all CPUs
+ *
+ * Its pages are free when this returns. The spare arenas stay, and are made
+ * complete.
  *
  * Context: task, may sleep.
  * Return: bytes.
@@ -127,6 +150,7 @@ static void pa_trim_start(void)
 size_t pa_trim_all(void)
 {
 	unsigned int cpu;
+	size_t bytes;
 
 	atomic64_set(&pa_trimmed_bytes, 0);
 	cpus_read_lock();
@@ -134,7 +158,9 @@ size_t pa_trim_all(void)
 	cpus_read_unlock();
 	for_each_possible_cpu(cpu)
 		flush_work(per_cpu_ptr(pa_trim_works, cpu));
-	return pa_trim() + atomic64_read(&pa_trimmed_bytes);
+	bytes = pa_trim() + atomic64_read(&pa_trimmed_bytes);
+	pa_spares_refill();
+	return bytes;
 }
 
 /*

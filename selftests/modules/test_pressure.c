@@ -2,6 +2,7 @@
 /*
  * Memory that is fragmented, or gone.
  */
+#include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -100,6 +101,8 @@ void test_pressure_interrupt(unsigned long arg)
 	while (test_hold(512))
 		;
 	take_in_interrupt();
+	/* The first try to replace the spare arena fails. */
+	msleep(300);
 	while (ntaken)
 		__free_page(taken[--ntaken]);
 	vfree(taken);
