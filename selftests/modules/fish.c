@@ -4,7 +4,9 @@
  * makes one mistake; the kernel's checkers have to report it, with the name of
  * the function here that made it.
  */
+#include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/poolalloc.h>
@@ -117,10 +119,15 @@ static noinline void fish_release(void)
 	poolalloc_free(fish_kept);
 }
 
-static noinline int fish_race_reader(void *p)
+/* What fish_race() frees while others use it. */
+static u8 *fish_shared;
+static DECLARE_COMPLETION(fish_reads);
+
+static noinline int fish_race_reader(void *unused)
 {
+	complete(&fish_reads);
 	while (!kthread_should_stop()) {
-		fish_sink = READ_ONCE(*(u8 *)p);
+		fish_sink = READ_ONCE(*READ_ONCE(fish_shared));
 		cond_resched();
 	}
 	return 0;
@@ -135,25 +142,30 @@ static noinline void fish_leak(void)
 		WRITE_ONCE(*fish_block(FISH_SIZE), i);
 }
 
-/* The other CPU still reads what is freed here. */
+/*
+ * The other CPU still reads what is freed here. KCSAN looks at one access in
+ * thousands, and never at marked ones, as the reader's are: what it has to see
+ * is the free. Which block comes back is poolalloc's choice.
+ */
 static noinline void fish_race(void)
 {
-	u8 *p = fish_block(FISH_SIZE);
 	struct task_struct *reader;
-	unsigned int i;
+	unsigned long end, i;
 
-	reader = kthread_run(fish_race_reader, p, "fish_race_reader");
+	fish_shared = fish_block(FISH_SIZE);
+	reader = kthread_run(fish_race_reader, NULL, "fish_race_reader");
 	if (IS_ERR(reader))
 		return;
-	for (i = 0; i < 20000; i++) {
-		poolalloc_free(p);
-		/* The same block comes back. */
-		p = fish_block(FISH_SIZE);
+	wait_for_completion(&fish_reads);
+	end = jiffies + 10 * HZ;
+	for (i = 0; i < 20000 || time_before(jiffies, end); i++) {
+		poolalloc_free(fish_shared);
+		WRITE_ONCE(fish_shared, fish_block(FISH_SIZE));
 		if (!(i % 64))
 			cond_resched();
 	}
 	kthread_stop(reader);
-	poolalloc_free(p);
+	poolalloc_free(fish_shared);
 }
 
 static const struct {
