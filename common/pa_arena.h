@@ -165,8 +165,9 @@ static __always_inline struct pa_pool *pa_arena_desc(struct pa_arena *arena,
 }
 
 /*
- * Blocks of the pool that are not on its own list. A FULL pool counts down
- * from its class's @wake, starting when all blocks were out.
+ * Blocks of the pool that are not on its own list. While it is FULL, @left
+ * counts down from its class's @wake, or from less by the blocks that were free
+ * when it fell asleep (pa_pool_set_full()): the difference stays the same.
  */
 static inline u32 pa_pool_out(const struct pa_pool *pool, unsigned int state)
 {
