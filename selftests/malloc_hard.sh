@@ -51,6 +51,10 @@ statistics() {
 	so=$(lib libpoolalloc-malloc.so)
 	rm -f "$file"
 	POOLALLOC=stats=$file LD_PRELOAD=$so /bin/true && grep -q '^arenas' "$file" || return 1
+	# Programs that look at their descriptors find none of ours.
+	POOLALLOC=stats=$work/more LD_PRELOAD=$so ls /proc/self/fd >"$work/fds" || return 1
+	ls /proc/self/fd >"$work/fds.plain"
+	cmp -s "$work/fds.plain" "$work/fds" || return 1
 	POOLALLOC=stats=exit LD_PRELOAD=$so /bin/true 2>"$work/err" || return 1
 	grep -q '^arenas' "$work/err" && [ "$(grep -c . "$work/err")" = "$(grep -c . "$file")" ] || return 1
 	POOLALLOC=stats=/nonexistent/x LD_PRELOAD=$so /bin/true 2>"$work/err" || return 1

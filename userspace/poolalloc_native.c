@@ -239,9 +239,10 @@ static void pa_write_fd(void *ctx, const char *text, size_t len)
 }
 
 /*
- * A copy of stderr for POOLALLOC=stats: many programs close theirs before
+ * A copy of stderr for POOLALLOC=stats=exit: many programs close theirs before
  * destructors run. The program may close the copy too and open something else
- * in its place, so it is only used while it is the same file.
+ * in its place, so it is only used while it is the same file. With stats=FILE
+ * there is none: a program may count its descriptors.
  */
 static struct {
 	int fd;
@@ -253,7 +254,7 @@ __attribute__((constructor)) static void pa_stats_at_start(void)
 	int saved = errno, fd;
 
 	pa_start();
-	if (!pa_options.stats[0])
+	if (strcmp(pa_options.stats, "exit"))
 		return;
 	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
 	if (fd >= 0 && !fstat(fd, &pa_stderr.file))
