@@ -74,8 +74,9 @@ enum pa_pool_state {
 
 /**
  * struct pa_pool - descriptor of a pool, or of a span by its first pool
- * @owner: the slot that may touch the owner's fields, NULL if none. Set by
- *	who holds the pool dequeued, cleared by the owner; read by any freer.
+ * @owner: the slot that may touch the owner's fields, NULL if none; see
+ *	pa_owner_word(). Set by who holds the pool dequeued, cleared by the
+ *	owner; read by any freer.
  *	Always NULL in the descriptors of a span's further pools.
  * @free: blocks freed by the owner, linked through their first word. Owner.
  * @left: local frees until something happens (pa_slot_free_event()): the
@@ -190,6 +191,31 @@ static inline bool pa_pool_holds(const struct pa_pool *pool, const void *p)
 	index = pa_class_index(cls, off);
 	return index < READ_ONCE(pool->carved) &&
 	       index * pa_class_size(cls) == off;
+}
+
+/*
+ * Where freed blocks of spans stay in bins (PA_HOT_SPANS), @owner of a span of
+ * such a class has its lowest bit set: the fast path of free, which compares
+ * whole words, leaves them to a slower one.
+ */
+#define PA_OWNER_TAG	1UL
+
+static __always_inline struct pa_slot *pa_owner_word(struct pa_slot *slot, unsigned int cls)
+{
+	if (!PA_HOT_SPANS || cls < PA_FIRST_SPAN)
+		return slot;
+	return (struct pa_slot *)((uintptr_t)slot | PA_OWNER_TAG);
+}
+
+static __always_inline struct pa_slot *pa_owner_slot(struct pa_slot *word)
+{
+	return (struct pa_slot *)((uintptr_t)word & ~PA_OWNER_TAG);
+}
+
+/* The slot that owns the pool, or NULL. */
+static __always_inline struct pa_slot *pa_pool_owner(const struct pa_pool *pool)
+{
+	return pa_owner_slot(READ_ONCE(pool->owner));
 }
 
 u64 pa_arena_hold(struct pa_arena *arena, u64 want);

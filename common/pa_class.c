@@ -23,12 +23,13 @@ static u8 pa_wake(unsigned int capacity)
 	return (u8)(wake < 1 ? 1 : wake > PA_WAKE_MOST ? PA_WAKE_MOST : wake);
 }
 
-/* Blocks of two pages, 16 to 64 of them. */
+/* Small: blocks of two pages, 16 to 64 of them. Medium: of 256 KiB, 8 to 64. */
 static u8 pa_room(size_t size)
 {
-	size_t room = 8192 / size;
+	size_t room = (size > PA_SMALL_MAX ? 262144 : 8192) / size;
+	size_t least = size > PA_SMALL_MAX ? 8 : 16;
 
-	return (u8)(room < 16 ? 16 : room > 64 ? 64 : room);
+	return (u8)(room < least ? least : room > 64 ? 64 : room);
 }
 
 /*
@@ -73,7 +74,7 @@ void pa_class_init(void)
 		c->npools = medium ? (u8)pa_span_pools(c->size) : 1;
 		c->capacity = (u16)(c->npools * PA_POOL_SIZE / c->size);
 		c->wake = pa_wake(c->capacity);
-		c->room = medium ? 0 : pa_room(c->size);
+		c->room = pa_room(c->size);
 		c->inverse = (u32)(((1ULL << 32) + c->size - 1) / c->size);
 	}
 }

@@ -60,6 +60,9 @@
 #define PA_FIRST_MEDIUM		(PA_SMALL_CLASSES + 1)
 #define PA_CLASSES		(PA_FIRST_MEDIUM + PA_MEDIUM_CLASSES)
 
+/* The first class whose pools are spans of several: one pool would hold less than 16 blocks. */
+#define PA_FIRST_SPAN		(PA_POOL_SHIFT == 12 ? PA_FIRST_MEDIUM : PA_FIRST_MEDIUM + 8)
+
 /* The longest run of pools that one span may take. */
 #define PA_SPAN_MAX		32
 

@@ -128,7 +128,7 @@ static void pa_free_checked(struct pa_bins *bins, void *p)
 
 	if (!pool)
 		return;
-	if (slot && READ_ONCE(pool->owner) == slot)
+	if (slot && pa_pool_owner(pool) == slot)
 		pa_slot_free(slot, pool, p);
 	else
 		pa_free_remote(slot, pool, p);

@@ -138,7 +138,7 @@ size_t pa_hole_punch(struct pa_slot *slot, struct pa_arena *arena, bool now)
 	for (i = 1; i < PA_POOLS_PER_ARENA; i++) {
 		struct pa_pool *pool = pa_arena_desc(arena, i);
 
-		if (READ_ONCE(pool->owner) == slot && pool->state == PA_POOL_USABLE &&
+		if (pa_pool_owner(pool) == slot && pool->state == PA_POOL_USABLE &&
 		    pool->npools == 1 && pool->free && (pa_pool_rests(pool) || now))
 			bytes += pa_punch_pool(pool);
 	}

@@ -122,4 +122,6 @@ void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 	}
 	if (pool->state == PA_POOL_USABLE && !pool->left)
 		pa_pool_emptied(slot, pool);
+	if (pa_kept_too_many(slot))
+		pa_slot_release_kept(slot);
 }

@@ -39,7 +39,7 @@ static void pa_shared_push(struct pa_pool *pool)
 static bool pa_pool_post(struct pa_pool *pool, struct pa_slot **dead)
 {
 	/* NULL: what the owner did to the pool is done. Pairs with pa_pool_let_go(). */
-	struct pa_slot *owner = smp_load_acquire(&pool->owner);
+	struct pa_slot *owner = pa_owner_slot(smp_load_acquire(&pool->owner));
 
 	if (owner && READ_ONCE(owner->dead) == PA_SLOT_ABANDONED) {
 		/* Nobody is left to let go (fork), and we hold the pool. */
@@ -135,7 +135,7 @@ bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n)
 		struct pa_pool *pool = container_of(q, struct pa_pool, qlink);
 
 		q = q->next;
-		if (READ_ONCE(pool->owner) == slot)
+		if (pa_pool_owner(pool) == slot)
 			pa_pool_drain(slot, pool);
 		else
 			pa_pool_enqueue(pool);
@@ -159,7 +159,7 @@ static void pa_pool_adopt(struct pa_slot *slot, struct pa_pool *pool)
 {
 	slot->pools += pool->npools;
 	slot->adoptions++;
-	WRITE_ONCE(pool->owner, slot);
+	WRITE_ONCE(pool->owner, pa_owner_word(slot, pool->cls));
 	WRITE_ONCE(pool->state, PA_POOL_CURRENT);
 	pa_pool_collect(pool);
 	pa_trace_adopt(pool->cls);

@@ -54,9 +54,28 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	WRITE_ONCE(pool->capacity, pa_class[cls].capacity);
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
-	WRITE_ONCE(pool->owner, slot);
+	WRITE_ONCE(pool->owner, pa_owner_word(slot, cls));
 	slot->pools += pool->npools;
 	return pool;
+}
+
+/* Are freed blocks in the bin of a medium class? */
+static bool pa_slot_kept(const struct pa_slot *slot, unsigned int cls)
+{
+	return slot->kept[cls - PA_FIRST_MEDIUM];
+}
+
+/* The bin of a medium class is empty, or has been filled anew. */
+static void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int i = cls - PA_FIRST_MEDIUM;
+
+	slot->kept_bytes -= slot->kept[i] * pa_class_size(cls);
+	slot->kept[i] = 0;
+	slot->kept_pools = slot->pools;
+	slot->kept_most = slot->pools * (PA_POOL_SIZE / PA_KEPT_PART);
+	if (slot->kept_most < PA_KEPT_LEAST)
+		slot->kept_most = PA_KEPT_LEAST;
 }
 
 /*
@@ -166,7 +185,9 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	slot->refills++;
-	if (PA_HOT_ROOM)
+	if (cls >= PA_FIRST_MEDIUM)
+		pa_slot_forget_kept(slot, cls);
+	else if (PA_HOT_ROOM)
 		slot->room[cls] = pa_class[cls].room;
 	pa_trace_refill(cls);
 	next = pa_load_link(p);
@@ -176,8 +197,8 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 }
 
 /*
- * What is left in a bin that was filled by cutting new blocks, and that takes
- * no freed ones, is the end of the current pool's carved part: it becomes
+ * What is left in a bin that was filled by cutting new blocks, and that has
+ * taken no freed ones, is the end of the current pool's carved part: it becomes
  * uncarved again, without a walk over memory that perhaps was never used.
  */
 static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *p)
@@ -185,7 +206,7 @@ static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *
 	struct pa_pool *pool = slot->cls[cls].current_pool;
 	u32 index;
 
-	if (!slot->fresh[cls] || (PA_HOT_ROOM && cls < PA_FIRST_MEDIUM) ||
+	if (!slot->fresh[cls] || (cls < PA_FIRST_MEDIUM ? PA_HOT_ROOM : pa_slot_kept(slot, cls)) ||
 	    !pool || !pa_pool_holds(pool, p))
 		return false;
 	index = pa_class_index(cls, (size_t)((const char *)p - pa_pool_base(pool)));
@@ -205,16 +226,30 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 	void *p, *next;
 
 	slot->room[cls] = 0;
-	if (!READ_ONCE(*bin))
-		return;
-	p = xchg(bin, NULL);
+	p = READ_ONCE(*bin) ? xchg(bin, NULL) : NULL;
 	if (p && pa_slot_uncarve(slot, cls, p))
-		return;
+		p = NULL;
 	/* More than any bin can hold: the list goes in a circle. */
 	for (; p && left; p = next, left--) {
 		next = pa_load_link(p);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 	}
+	if (cls >= PA_FIRST_MEDIUM)
+		pa_slot_forget_kept(slot, cls);
+}
+
+/**
+ * pa_slot_release_kept() - return the freed blocks of spans that a slot kept
+ * @slot: the entered slot
+ */
+void pa_slot_release_kept(struct pa_slot *slot)
+{
+	unsigned int cls;
+
+	slot->kept_pools = slot->pools;
+	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++)
+		if (pa_slot_kept(slot, cls))
+			pa_slot_empty_bin(slot, cls);
 }
 
 /* Return: true if there is more to do. */

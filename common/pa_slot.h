@@ -4,9 +4,9 @@
  *
  * A slot owns pools. Everything in it but the inbox belongs to whoever has
  * entered it: one context at a time. Allocation pops the slot's bin of the
- * class; free pushes on the free list of the block's own pool, but the first
- * few frees after a refill go to the bin, see pa_slot_free(). All blocks of a
- * bin come from pools that the slot owns, and count as out there.
+ * class; free pushes on the free list of the block's own pool, but some frees
+ * go to the bin, see pa_bin_keep() and pa_span_keep(). All blocks of a bin
+ * come from pools that the slot owns, and count as out there.
  */
 #ifndef PA_SLOT_H
 #define PA_SLOT_H
@@ -55,6 +55,11 @@ struct pa_slot_class {
  * @full: pools with all blocks out. Owner.
  * @cls: per class. Owner.
  * @medium: bins of the medium classes. Owner; statistics read.
+ * @kept: how many freed blocks went to a medium bin and have not been taken
+ *	from it since. Owner.
+ * @kept_bytes: of all @kept. Owner.
+ * @kept_most: what that may become. Owner.
+ * @kept_pools: what @pools was when that was computed. Owner.
  * @room: how many more local frees of a small class go to its bin. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
@@ -89,7 +94,18 @@ struct pa_slot {
 	u64 adoptions;
 	struct pa_slot_class cls[PA_CLASSES];
 	void *medium[PA_MEDIUM_CLASSES];
+	u8 kept[PA_MEDIUM_CLASSES];
+	size_t kept_bytes;
+	size_t kept_most;
+	u64 kept_pools;
 };
+
+/*
+ * Freed blocks of spans that stay in a slot's bins (PA_HOT_SPANS): a quarter of
+ * what its pools have, but 512 KiB at least.
+ */
+#define PA_KEPT_PART	4
+#define PA_KEPT_LEAST	(512UL << 10)
 
 /* Owns nothing; what @slot of unused bins points to. */
 extern struct pa_slot pa_slot_none;
@@ -111,6 +127,7 @@ bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n);
 void pa_slot_drain(struct pa_slot *slot);
 bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step);
 void pa_slot_flush(struct pa_slot *slot);
+void pa_slot_release_kept(struct pa_slot *slot);
 void pa_pool_enqueue(struct pa_pool *pool);
 struct pa_qnode *pa_shared_sweep_some(struct pa_slot *slot, struct pa_qnode *q);
 void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node);
@@ -175,6 +192,48 @@ static __always_inline bool pa_bin_keep(struct pa_slot *slot, unsigned int cls,
 	pa_store_link(p, *bin);
 	PA_WRITE_OWN(*bin, p);
 	return true;
+}
+
+/*
+ * The same for blocks of spans, where PA_HOT_SPANS says so. A span holds few
+ * blocks, so a refill brings few, and costs much: the bin is a stack of the
+ * blocks freed last, and only what it has no room for goes to the spans.
+ * @cls is PA_FIRST_SPAN or more. Return: false if there is no room.
+ */
+static __always_inline bool pa_span_keep(struct pa_slot *slot, unsigned int cls, void *p)
+{
+	unsigned int i = cls - PA_FIRST_MEDIUM;
+	size_t bytes = slot->kept_bytes + pa_class_size(cls);
+
+	if (bytes > slot->kept_most || slot->kept[i] >= pa_class[cls].room)
+		return false;
+	slot->kept_bytes = bytes;
+	slot->kept[i]++;
+	pa_store_link(p, slot->medium[i]);
+	PA_WRITE_OWN(slot->medium[i], p);
+	return true;
+}
+
+/*
+ * The heap has become half of what it was: blocks that are kept would hold
+ * pools, and arenas, that are otherwise empty.
+ */
+static inline bool pa_kept_too_many(const struct pa_slot *slot)
+{
+	return PA_HOT_SPANS && slot->kept_bytes && slot->pools < slot->kept_pools / 2;
+}
+
+/* Takes a block of a medium class from its bin, NULL if that is empty. */
+static __always_inline void *pa_medium_pop(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int i = cls - PA_FIRST_MEDIUM;
+	void *p = pa_bin_pop(&slot->medium[i]);
+
+	if (PA_HOT_SPANS && p && slot->kept[i]) {
+		slot->kept[i]--;
+		slot->kept_bytes -= pa_class_size(cls);
+	}
+	return p;
 }
 
 /* Frees a block of a pool that the entered slot owns. */

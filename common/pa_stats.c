@@ -21,7 +21,7 @@ static __pa_racy struct pa_pool *pa_bin_check(struct pa_slot *slot, unsigned int
 	    !pa_peek(&arena->magic, &word) || (u32)(uintptr_t)word != PA_MAGIC_ARENA)
 		return NULL;
 	pool = pa_pool_head(pa_desc_of(p));
-	if ((void *)pool <= (void *)arena || READ_ONCE(pool->owner) != slot ||
+	if ((void *)pool <= (void *)arena || pa_pool_owner(pool) != slot ||
 	    READ_ONCE(pool->cls) != cls || !pa_pool_holds(pool, p))
 		return NULL;
 	return pool;
@@ -264,7 +264,7 @@ static __pa_racy void pa_mark_list(struct pa_pool *pool, void *p, u32 most, u64 
 /* Marks the blocks of the pool that wait in its owner's bin. */
 static __pa_racy void pa_mark_bin(struct pa_pool *pool, u64 *bitmap)
 {
-	struct pa_slot *owner = READ_ONCE(pool->owner);
+	struct pa_slot *owner = pa_pool_owner(pool);
 	unsigned int cls = READ_ONCE(pool->cls);
 	void *p, *next;
 	u32 steps;

@@ -81,6 +81,9 @@ static inline bool pa_peek(const void *p, void **word)
 /* What an allocation may do to get memory. */
 typedef gfp_t pa_gfp_t;
 
+/* Freed blocks of spans go to them. */
+#define PA_HOT_SPANS	0
+
 /* The core keeps a node's number in one byte; nodes beyond share node 0. */
 #define PA_MAX_NODES	(MAX_NUMNODES < 256 ? MAX_NUMNODES : 256)
 

@@ -71,6 +71,7 @@ static void runs(void)
 
 		/* A single pool is for small blocks, and for medium ones of which it holds many. */
 		TAP_CHECK(cls < PA_FIRST_MEDIUM ? c->npools == 1 : c->npools >= 2 || c->capacity >= 16);
+		TAP_CHECK((c->npools > 1) == (cls >= PA_FIRST_SPAN));
 		TAP_CHECK(c->npools >= 1 && c->npools <= PA_SPAN_MAX);
 		TAP_CHECK(c->capacity == bytes / c->size && c->capacity >= 2);
 		/* Behind the last block there is less than a block; of a medium class a sixteenth at most. */

@@ -71,15 +71,17 @@ static bool naturally_aligned(const void *p, size_t size)
 
 static bool alloc_from(unsigned int i, unsigned int cls)
 {
-	void *p = pa_slot_alloc(&slots[i], cls);
+	void *p = cls >= PA_FIRST_SPAN && below(2) ? pa_medium_pop(&slots[i], cls) : NULL;
 	struct pa_pool *pool;
 
+	if (!p)
+		p = pa_slot_alloc(&slots[i], cls);
 	if (!p && TAP_CHECK(pa_arenas_grow(&node, 0, pa_class[cls].npools)))
 		p = pa_slot_alloc(&slots[i], cls);
 	if (!TAP_CHECK(p))
 		return false;
 	pool = pa_pool_head(pa_desc_of(p));
-	TAP_CHECK(pool->owner == &slots[i] && pool->cls == cls && pa_pool_holds(pool, p));
+	TAP_CHECK(pa_pool_owner(pool) == &slots[i] && pool->cls == cls && pa_pool_holds(pool, p));
 	TAP_CHECK(pa_pool_of(p) == pool);
 	TAP_CHECK(naturally_aligned(p, pa_class_size(cls)));
 	return oracle_add(&oracle, p, pa_class_size(cls), pa_class_size(cls), cls);
@@ -91,12 +93,15 @@ static void free_through(int i, size_t which, bool half)
 	void *p = oracle_del(&oracle, which);
 	struct pa_pool *pool = pa_pool_head(pa_desc_of(p));
 
-	if (i >= 0 && pool->owner == &slots[i])
-		pa_slot_free(&slots[i], pool, p);
-	else if (!half)
+	if (i >= 0 && pa_pool_owner(pool) == &slots[i]) {
+		if (pool->cls < PA_FIRST_SPAN || below(4) == 0 ||
+		    !pa_span_keep(&slots[i], pool->cls, p))
+			pa_slot_free(&slots[i], pool, p);
+	} else if (!half) {
 		pa_free_remote(i < 0 ? NULL : &slots[i], pool, p);
-	else if (pa_remote_push(pool, p))
+	} else if (pa_remote_push(pool, p)) {
 		in_hand[nhand++] = pool;
+	}
 }
 
 static void enqueue_one(void)
@@ -116,17 +121,17 @@ static void check_slot(struct pa_slot *slot)
 	u64 pools = 0, empty = 0;
 
 	for (pool = slot->full; pool; pool = pool->next) {
-		TAP_CHECK(pool->state == PA_POOL_FULL && pool->owner == slot && pool->left);
+		TAP_CHECK(pool->state == PA_POOL_FULL && pa_pool_owner(pool) == slot && pool->left);
 		pools += pool->npools;
 	}
 	for (cls = 1; cls < PA_CLASSES; cls++) {
 		pool = slot->cls[cls].current_pool;
 		if (pool) {
-			TAP_CHECK(pool->state == PA_POOL_CURRENT && pool->owner == slot);
+			TAP_CHECK(pool->state == PA_POOL_CURRENT && pa_pool_owner(pool) == slot);
 			pools += pool->npools;
 		}
 		for (pool = slot->cls[cls].usable; pool; pool = pool->next) {
-			TAP_CHECK(pool->state == PA_POOL_USABLE && pool->owner == slot);
+			TAP_CHECK(pool->state == PA_POOL_USABLE && pa_pool_owner(pool) == slot);
 			TAP_CHECK(pool->cls == cls && pool->left <= pool->carved);
 			pools += pool->npools;
 			empty += pool->left ? 0 : pool->npools;
@@ -304,6 +309,57 @@ static void uncarved_again(void)
 	}
 }
 
+static size_t kept_bytes(const struct pa_slot *slot)
+{
+	size_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < PA_MEDIUM_CLASSES; i++)
+		bytes += slot->kept[i] * pa_class_size(PA_FIRST_MEDIUM + i);
+	return bytes;
+}
+
+/* Freed blocks of spans come back last in, first out; a bin takes its share and no more. */
+static void spans_kept(void)
+{
+	struct pa_slot *slot = &slots[0];
+	unsigned int cls;
+
+	start(0);
+	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++) {
+		unsigned int k, most = pa_class[cls].room, n = most + 20;
+		void *p[84];
+
+		if (cls % 3 == 0)
+			pa_slot_release_kept(slot);
+		for (k = 0; k < n; k++)
+			alloc_from(0, cls);
+		for (k = 0; oracle.n; k++) {
+			p[k] = oracle_del(&oracle, 0);
+			if (!pa_span_keep(slot, cls, p[k]))
+				break;
+		}
+		TAP_CHECK((k || cls % 3) && k <= most && slot->kept[cls - PA_FIRST_MEDIUM] == k);
+		TAP_CHECK(k == most || slot->kept_bytes + pa_class_size(cls) > slot->kept_most);
+		TAP_CHECK(slot->kept_bytes == kept_bytes(slot));
+		/* The one that was refused. */
+		pa_slot_free(slot, pa_pool_head(pa_desc_of(p[k])), p[k]);
+		for (n = 0; n < 2 && k; n++) {
+			TAP_CHECK(pa_medium_pop(slot, cls) == p[--k]);
+			oracle_add(&oracle, p[k], pa_class_size(cls), pa_class_size(cls), cls);
+		}
+		check_all();
+		TAP_CHECK(slot->kept_bytes == kept_bytes(slot));
+		while (oracle.n)
+			free_through(0, 0, false);
+		TAP_CHECK(slot->kept_bytes <= slot->kept_most);
+	}
+	pa_slot_flush(slot);
+	TAP_CHECK(!slot->kept_bytes && !kept_bytes(slot));
+	check_all();
+	empty_everything();
+}
+
 /* A slot that goes while a freer has its pool in hand, in every order of the halves. */
 static void exit_orders(void)
 {
@@ -398,12 +454,13 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(6);
+	tap_start(7);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
 	tap_test("cut and not used: uncut again", uncarved_again);
+	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("a slot lets go while freers are half done", exit_orders);
 	tap_test("abandoned slots", abandoned);
 	oracle_done(&oracle);

@@ -26,7 +26,7 @@ static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 	/* Not in a signal handler: the slow path that it interrupted pops these bins. */
 	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX && likely(!pa_thread.level)) {
 		unsigned int cls = pa_class_medium(size);
-		void *p = pa_bin_pop(&pa_thread.slot->medium[cls - PA_FIRST_MEDIUM]);
+		void *p = pa_medium_pop(pa_thread.slot, cls);
 
 		if (likely(p))
 			return p;

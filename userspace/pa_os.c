@@ -387,12 +387,24 @@ static bool pa_purge_aged(void)
 	return false;
 }
 
+/* Freed blocks of spans that the caller keeps at hand go to them. */
+static void pa_release_kept(void)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	if (!bins)
+		return;
+	pa_slot_release_kept(bins->slot);
+	pa_slot_leave(bins);
+}
+
 /* The wholly empty arenas that nobody has needed since the last look. */
 static void pa_look_begin(void)
 {
 	u64 keep = pa_options.arena_reserve, unused = pa_arenas_unused(pa_nodes[0]);
 
 	pa_parked_look();
+	pa_release_kept();
 	pa_os_unmap(false);
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
 	pa_os.looking = true;

@@ -154,6 +154,9 @@ static inline unsigned int pa_this_node(void)
 
 #include "pa_thread.h"
 
+/* Freed blocks of spans go to bins: the fast path of free is for small ones. */
+#define PA_HOT_SPANS	1
+
 /* Memory of arenas. */
 struct pa_arena;
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh);

@@ -106,7 +106,7 @@ static __always_inline void *pa_user_refill(unsigned int cls)
 	bins = pa_slot_enter();
 	if (unlikely(!bins))
 		return NULL;
-	p = pa_bin_pop(pa_slot_bin(slot, cls));
+	p = cls < PA_FIRST_MEDIUM ? pa_bin_pop(&bins->bin[cls]) : pa_medium_pop(slot, cls);
 	if (!p) {
 		p = pa_slot_refill(slot, cls);
 		pa_slot_leave(bins);
@@ -184,7 +184,11 @@ void pa_user_free_slow(void *p)
 
 	if (likely((uintptr_t)p >= PA_LOWEST)) {
 		pool = pa_span_of(p);
-		if (pool && READ_ONCE(pool->owner) == pa_thread.slot) {
+		if (pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_SPAN)) {
+			/* Not in a signal handler: the slow path that it interrupted pops the bin. */
+			if (likely(!pa_thread.level) &&
+			    likely(pa_span_keep(pa_thread.slot, pool->cls, p)))
+				return;
 			if (pa_pool_push(pool, p))
 				pa_user_free_event(pool);
 			return;
@@ -200,7 +204,7 @@ void pa_user_free_slow(void *p)
 		struct pa_slot *owner;
 
 		pool = pa_pool_head(pa_desc_of(p));
-		owner = READ_ONCE(pool->owner);
+		owner = pa_pool_owner(pool);
 		if (owner == pa_thread.slot) {
 			/* An arena below PA_LOWEST. */
 			if (pa_pool_push(pool, p))
