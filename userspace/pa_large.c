@@ -12,7 +12,7 @@
  * fast path of free passes.
  */
 #define _GNU_SOURCE
-#include "pa_large.h"
+#include "pa_cache.h"
 #include "pa_low.h"
 #include "pa_options.h"
 #include "pa_os.h"
@@ -20,47 +20,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/*
- * Freed mappings that are kept: how many, and how much together. Most programs
- * gain nothing, so it starts small; it grows when a mapping is asked for that
- * one given back within the last second would have served, and falls back when
- * idle memory is looked at.
- */
-#define PA_CACHE_ENTRIES	32
-#define PA_CACHE_LEAST		(256UL << 10)
-#define PA_CACHE_MOST		(32UL << 20)
-
 /* Mapped inside a slow path: on no list, no lock may be taken for it. */
 #define PA_LARGE_UNLISTED	1u
-
-/**
- * struct pa_large - header of a large block
- * @no_owner: 0, where a pool has its owner
- * @next: on the list of large blocks, pa_large_mutex
- * @prev: likewise
- * @block: what the caller has
- * @mapped: bytes of the mapping
- * @base: where the mapping begins
- * @magic: where an arena has it: PA_MAGIC_LARGE
- * @flags: PA_LARGE_UNLISTED
- * @stamp: when it was freed, in the cache
- * @no_owner_either: 0, where the second descriptor has its owner
- * @qlink: freed inside a slow path, waiting for who can take the lock
- */
-struct pa_large {
-	u64 no_owner;
-	struct pa_large *next;
-	struct pa_large *prev;
-	char *block;
-	size_t mapped;
-	char *base;
-	u32 magic;
-	u32 flags;
-	u64 stamp;
-	u64 no_owner_either;
-	struct pa_qnode qlink;
-	u64 unused[6];
-};
 
 static_assert(sizeof(struct pa_large) == 128, "two descriptors");
 static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magic),
@@ -70,15 +31,13 @@ static pa_lock_t pa_large_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* Under pa_large_mutex. */
 static struct pa_large *pa_large_list;
-static struct pa_large *pa_cache[PA_CACHE_ENTRIES];
-static size_t pa_cache_bytes;
-static size_t pa_cache_limit = PA_CACHE_LEAST;
-static size_t pa_missed_bytes;	/* the largest mapping given back lately */
-static u64 pa_missed_stamp;	/* and when */
+static u64 pa_large_blocks;
+static u64 pa_large_bytes;
 
 static struct pa_stack pa_large_deferred;
-static u64 pa_large_blocks;	/* atomic */
-static u64 pa_large_bytes;	/* atomic */
+/* Atomic: those on no list. */
+static u64 pa_unlisted_blocks;
+static u64 pa_unlisted_bytes;
 
 void pa_large_lock(void)
 {
@@ -95,15 +54,11 @@ void pa_large_fork_child(void)
 	pa_lock_init(&pa_large_mutex);
 }
 
-static void pa_large_account(struct pa_large *large, bool add)
+static void pa_unlisted_account(const struct pa_large *large, bool add)
 {
-	if (add) {
-		__atomic_fetch_add(&pa_large_blocks, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&pa_large_bytes, large->mapped, __ATOMIC_RELAXED);
-	} else {
-		__atomic_fetch_sub(&pa_large_blocks, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_sub(&pa_large_bytes, large->mapped, __ATOMIC_RELAXED);
-	}
+	__atomic_fetch_add(&pa_unlisted_blocks, add ? 1 : (u64)-1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&pa_unlisted_bytes, add ? large->mapped : -large->mapped,
+			   __ATOMIC_RELAXED);
 }
 
 static void pa_large_list_add(struct pa_large *large)
@@ -113,6 +68,8 @@ static void pa_large_list_add(struct pa_large *large)
 	if (pa_large_list)
 		pa_large_list->prev = large;
 	pa_large_list = large;
+	WRITE_ONCE(pa_large_blocks, pa_large_blocks + 1);
+	WRITE_ONCE(pa_large_bytes, pa_large_bytes + large->mapped);
 }
 
 static void pa_large_list_del(struct pa_large *large)
@@ -123,6 +80,8 @@ static void pa_large_list_del(struct pa_large *large)
 		pa_large_list = large->next;
 	if (large->next)
 		large->next->prev = large->prev;
+	WRITE_ONCE(pa_large_blocks, pa_large_blocks - 1);
+	WRITE_ONCE(pa_large_bytes, pa_large_bytes - large->mapped);
 }
 
 static void pa_large_unmap(struct pa_large *large)
@@ -135,103 +94,6 @@ static void pa_large_unmap(struct pa_large *large)
 		madvise(large->base, mapped, MADV_DONTNEED);
 	pa_os_uncharge(mapped);
 	errno = saved;
-}
-
-/*
- * The smallest cached mapping that fits. It may be much too large: its pages
- * are there already, and a new mapping would come on top of it.
- */
-static struct pa_large *pa_cache_take(size_t total)
-{
-	struct pa_large *best = NULL;
-	unsigned int i, at = 0;
-
-	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
-		struct pa_large *l = pa_cache[i];
-
-		if (l && l->mapped >= total && l->mapped <= 4 * total &&
-		    (!best || l->mapped < best->mapped)) {
-			best = l;
-			at = i;
-		}
-	}
-	if (best) {
-		pa_cache[at] = NULL;
-		pa_cache_bytes -= best->mapped;
-	}
-	return best;
-}
-
-/*
- * The largest cached mapping that is too small, made larger where it is: most
- * have room behind them up to the next multiple of the arena size.
- */
-static struct pa_large *pa_cache_grow(size_t total)
-{
-	struct pa_large *best = NULL;
-	unsigned int i, at = 0;
-	int saved = errno;
-
-	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
-		struct pa_large *l = pa_cache[i];
-
-		if (l && l->mapped < total && l->mapped >= total / 4 &&
-		    (!best || l->mapped > best->mapped)) {
-			best = l;
-			at = i;
-		}
-	}
-	if (!best || !pa_os_charge(total - best->mapped))
-		return NULL;
-	if (mremap(best->base, best->mapped, total, 0) == MAP_FAILED) {
-		pa_os_uncharge(total - best->mapped);
-		errno = saved;
-		return NULL;
-	}
-	pa_cache[at] = NULL;
-	pa_cache_bytes -= best->mapped;
-	best->mapped = total;
-	return best;
-}
-
-/* A mapping is asked for and none is cached: should one have been? */
-static void pa_cache_missed(size_t total)
-{
-	if (total > pa_missed_bytes || pa_os_clock() - pa_missed_stamp > 1000)
-		return;
-	pa_missed_bytes = 0;
-	pa_cache_limit += total;
-	if (pa_cache_limit > PA_CACHE_MOST)
-		pa_cache_limit = PA_CACHE_MOST;
-}
-
-static bool pa_cache_refuse(const struct pa_large *large)
-{
-	u64 now = pa_os_clock();
-
-	if (large->mapped > pa_missed_bytes || now - pa_missed_stamp > 1000)
-		pa_missed_bytes = large->mapped;
-	pa_missed_stamp = now;
-	return false;
-}
-
-static bool pa_cache_put(struct pa_large *large)
-{
-	unsigned int i;
-
-	if (large->block != large->base + sizeof(*large) || !pa_options.purge_delay)
-		return false;
-	if (pa_cache_bytes + large->mapped > pa_cache_limit)
-		return pa_cache_refuse(large);
-	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
-		if (pa_cache[i])
-			continue;
-		large->stamp = pa_os_clock();
-		pa_cache[i] = large;
-		pa_cache_bytes += large->mapped;
-		return true;
-	}
-	return false;
 }
 
 /* Frees what signal handlers and the like have left; the lock is not held. */
@@ -294,8 +156,6 @@ static struct pa_large *pa_large_cached(size_t total)
 	else
 		pa_cache_missed(total);
 	pa_large_unlock();
-	if (large)
-		pa_large_account(large, true);
 	return large;
 }
 
@@ -336,9 +196,9 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		large = pa_large_map(total, offset, align);
 	if (!large)
 		return NULL;
-	pa_large_account(large, true);
 	if (nested) {
 		large->flags = PA_LARGE_UNLISTED;
+		pa_unlisted_account(large, true);
 	} else {
 		pa_large_lock();
 		pa_large_list_add(large);
@@ -377,7 +237,7 @@ void pa_large_free(struct pa_large *large)
 	bool keep;
 
 	if (large->flags & PA_LARGE_UNLISTED) {
-		pa_large_account(large, false);
+		pa_unlisted_account(large, false);
 		pa_large_unmap(large);
 		return;
 	}
@@ -385,7 +245,6 @@ void pa_large_free(struct pa_large *large)
 		pa_stack_push(&pa_large_deferred, &large->qlink);
 		return;
 	}
-	pa_large_account(large, false);
 	pa_large_lock();
 	pa_large_list_del(large);
 	keep = pa_cache_put(large);
@@ -467,49 +326,53 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 		pa_os_uncharge(old - total);
 	if (!moved && total > old)
 		pa_os_uncharge(total - old);
-	if (moved)
-		__atomic_fetch_add(&pa_large_bytes, total - old, __ATOMIC_RELAXED);
 	return moved ? moved->block : NULL;
 }
 
 /**
- * pa_large_purge() - unmap what the cache has kept long enough
+ * pa_large_purge() - unmap what the cache has kept long enough, some of it
  * @now: pa_os_clock()
  * @delay: ms it is kept; 0 for all
  *
- * Return: bytes given back.
+ * Return: bytes given back; 0 if there was nothing to do.
  */
 size_t pa_large_purge(u64 now, u64 delay)
 {
-	struct pa_large *old[PA_CACHE_ENTRIES];
-	unsigned int i, n = 0;
+	struct pa_large *old, *next;
 	size_t bytes = 0;
 
 	if (pa_thread.level)
 		return 0;
 	pa_large_settle();
 	pa_large_lock();
-	if (now - pa_missed_stamp > 1000)
-		pa_cache_limit = PA_CACHE_LEAST;
-	for (i = 0; i < PA_CACHE_ENTRIES; i++) {
-		if (!pa_cache[i] || (delay && now - pa_cache[i]->stamp < delay))
-			continue;
-		old[n++] = pa_cache[i];
-		pa_cache_bytes -= pa_cache[i]->mapped;
-		pa_cache[i] = NULL;
-	}
+	old = pa_cache_old(now, delay);
 	pa_large_unlock();
-	for (i = 0; i < n; i++) {
-		bytes += old[i]->mapped;
-		pa_large_unmap(old[i]);
+	for (; old; old = next) {
+		next = old->next;
+		bytes += old->mapped;
+		pa_large_unmap(old);
 	}
+	return bytes;
+}
+
+/**
+ * pa_large_purge_all() - unmap all that the cache has
+ *
+ * Return: bytes.
+ */
+size_t pa_large_purge_all(void)
+{
+	size_t bytes = 0, some;
+
+	while ((some = pa_large_purge(0, 0)))
+		bytes += some;
 	return bytes;
 }
 
 void pa_large_count(u64 *blocks, u64 *bytes)
 {
-	*blocks = READ_ONCE(pa_large_blocks);
-	*bytes = READ_ONCE(pa_large_bytes);
+	*blocks = READ_ONCE(pa_large_blocks) + READ_ONCE(pa_unlisted_blocks);
+	*bytes = READ_ONCE(pa_large_bytes) + READ_ONCE(pa_unlisted_bytes);
 }
 
 struct pa_large_seen {

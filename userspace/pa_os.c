@@ -49,6 +49,7 @@ static struct {
 	bool busy;			/* somebody looks at idle memory; atomic */
 	/* Of who is busy. */
 	bool looking;			/* a look has begun and not ended */
+	bool large;			/* and has not seen all freed large blocks yet */
 	unsigned int surplus;		/* arenas that it still has to give back */
 	struct pa_arena *cursor;	/* where it goes on, pinned */
 	u64 looked;			/* when the last one ended */
@@ -408,6 +409,7 @@ static void pa_look_begin(void)
 	pa_os_unmap(false);
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
 	pa_os.looking = true;
+	pa_os.large = true;
 }
 
 static void pa_look_surplus(void)
@@ -440,10 +442,11 @@ static void pa_look(u64 now)
 			pa_spend_credit(now);
 	} else if (pa_os.surplus) {
 		pa_look_surplus();
+	} else if (pa_os.large) {
+		pa_os.large = pa_large_purge(now, pa_options.purge_delay);
 	} else if (!pa_can_purge() || pa_purge_aged()) {
 		pa_os.looking = false;
 		pa_os.looked = now;
-		pa_large_purge(now, pa_options.purge_delay);
 	}
 }
 
@@ -483,7 +486,7 @@ size_t pa_os_trim(void)
 		bytes += pa_purge_arena(arena, (u64)atomic64_read(&arena->dirty));
 		bytes += pa_punch_own(arena, true);
 	}
-	bytes += pa_large_purge(0, 0);
+	bytes += pa_large_purge_all();
 	pa_os_unmap_wait();
 	return bytes;
 }
@@ -516,7 +519,7 @@ void pa_os_make_room(size_t bytes)
  */
 bool pa_os_reclaim(void)
 {
-	size_t bytes = pa_large_purge(0, 0);
+	size_t bytes = pa_large_purge_all();
 
 	bytes += pa_arenas_release(pa_nodes[0], 0);
 	bytes += pa_os_unmap(true);

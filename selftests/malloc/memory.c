@@ -187,6 +187,39 @@ static void case_cycles(uint64_t *seed)
 	}
 }
 
+/*
+ * The same with large blocks, 24 MB of them: after some rounds their mappings are kept. Idle, they go:
+ * at once by malloc_trim().
+ */
+static void case_large(uint64_t *seed)
+{
+	size_t base, size = 100000, i;
+	struct rusage before, after;
+	char *p[120];
+	int round;
+
+	look("at the start");
+	base = resident;
+	for (round = 0; round < 24; round++) {
+		getrusage(RUSAGE_SELF, &before);
+		for (i = 0; i < 120; i++) {
+			p[i] = malloc(size + tap_random(seed) % size * 2);
+			if (!p[i])
+				tap_bail_out("no memory");
+			memset(p[i], round, size);
+		}
+		for (i = 0; i < 120; i++)
+			free(p[i]);
+		getrusage(RUSAGE_SELF, &after);
+	}
+	tap_diag("%ld page faults in the last round", after.ru_minflt - before.ru_minflt);
+	TAP_CHECK(after.ru_minflt - before.ru_minflt < 1000);
+	look("all freed");
+	malloc_trim(0);
+	look("malloc_trim");
+	TAP_CHECK(resident < base + (1 << 20));
+}
+
 static void case_most_freed(uint64_t *seed)
 {
 	size_t base, peak, i;
@@ -284,10 +317,12 @@ int main(int argc, char **argv)
 		case_phases(&seed);
 	else if (!strcmp(name, "cycles"))
 		case_cycles(&seed);
+	else if (!strcmp(name, "large"))
+		case_large(&seed);
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

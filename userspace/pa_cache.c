@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The cache of freed mappings: lists by size, four per doubling, newest first.
+ */
+#define _GNU_SOURCE
+#include "pa_cache.h"
+#include "pa_options.h"
+#include "pa_os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+/*
+ * How much is kept. Most programs gain nothing, so it starts small; it grows
+ * when a mapping is asked for that one given back within the last second would
+ * have served, and falls back when idle memory is looked at.
+ */
+#define PA_CACHE_LEAST		(256UL << 10)
+#define PA_CACHE_MOST		(32UL << 20)
+
+/* Lists: from 32 KiB on, the last one takes all that is larger. */
+#define PA_CACHE_LISTS		64
+#define PA_CACHE_SHIFT		15
+
+/* A mapping may be so many times too large, or too small and then made larger. */
+#define PA_CACHE_FACTOR		4
+
+/* Mappings that are looked at in one list, and that one purge gives back. */
+#define PA_CACHE_LOOK		8
+#define PA_CACHE_PURGE		32
+
+static struct pa_large *pa_cache[PA_CACHE_LISTS];
+static u64 pa_cache_used;	/* bit i is set when list i is not empty */
+static size_t pa_cache_bytes;
+static size_t pa_cache_limit = PA_CACHE_LEAST;
+static size_t pa_missed_bytes;	/* the largest mapping given back lately */
+static u64 pa_missed_stamp;	/* and when */
+
+static_assert(PA_CACHE_LISTS == 64, "a bit for each");
+
+static unsigned int pa_cache_list(size_t bytes)
+{
+	unsigned int top = 63 - (unsigned int)__builtin_clzll(bytes | 1UL << PA_CACHE_SHIFT);
+	unsigned int list = (top - PA_CACHE_SHIFT) * 4 + (unsigned int)(bytes >> (top - 2) & 3);
+
+	return list < PA_CACHE_LISTS ? list : PA_CACHE_LISTS - 1;
+}
+
+/* The lists that have something, from that of @from bytes to that of @to. */
+static u64 pa_cache_between(size_t from, size_t to)
+{
+	return pa_cache_used & (~0ULL << pa_cache_list(from)) &
+	       (~0ULL >> (PA_CACHE_LISTS - 1 - pa_cache_list(to)));
+}
+
+static void pa_cache_unlink(struct pa_large **at, unsigned int list)
+{
+	pa_cache_bytes -= (*at)->mapped;
+	*at = (*at)->next;
+	if (!pa_cache[list])
+		pa_cache_used &= ~(1ULL << list);
+}
+
+/* The newest mapping in a list that has @least to @most bytes. */
+static struct pa_large **pa_cache_find(unsigned int list, size_t least, size_t most)
+{
+	struct pa_large **at = &pa_cache[list];
+	unsigned int n;
+
+	for (n = 0; *at && n < PA_CACHE_LOOK; n++, at = &(*at)->next)
+		if ((*at)->mapped >= least && (*at)->mapped <= most)
+			return at;
+	return NULL;
+}
+
+/**
+ * pa_cache_take() - a kept mapping that fits, about the smallest
+ * @total: bytes
+ *
+ * It may be much too large: its pages are there already, and a new mapping
+ * would come on top of it.
+ *
+ * Return: the mapping, or NULL.
+ */
+struct pa_large *pa_cache_take(size_t total)
+{
+	size_t most = total > SIZE_MAX / PA_CACHE_FACTOR ? SIZE_MAX : total * PA_CACHE_FACTOR;
+	u64 lists = pa_cache_between(total, most);
+
+	for (; lists; lists &= lists - 1) {
+		unsigned int list = (unsigned int)__builtin_ctzll(lists);
+		struct pa_large **at = pa_cache_find(list, total, most), *large;
+
+		if (!at)
+			continue;
+		large = *at;
+		pa_cache_unlink(at, list);
+		return large;
+	}
+	return NULL;
+}
+
+/**
+ * pa_cache_grow() - a kept mapping that is too small, made larger where it is
+ * @total: bytes
+ *
+ * Most have room behind them, up to the next multiple of the arena size.
+ *
+ * Return: the mapping, or NULL. errno is left alone.
+ */
+struct pa_large *pa_cache_grow(size_t total)
+{
+	u64 lists = pa_cache_between(total / PA_CACHE_FACTOR, total);
+	struct pa_large **at = NULL, *large;
+	unsigned int list = 0;
+	int saved = errno;
+
+	for (; lists && !at; lists &= ~(1ULL << list)) {
+		list = 63 - (unsigned int)__builtin_clzll(lists);
+		at = pa_cache_find(list, total / PA_CACHE_FACTOR, total - 1);
+	}
+	if (!at || !pa_os_charge(total - (*at)->mapped))
+		return NULL;
+	large = *at;
+	if (mremap(large->base, large->mapped, total, 0) == MAP_FAILED) {
+		pa_os_uncharge(total - large->mapped);
+		errno = saved;
+		return NULL;
+	}
+	pa_cache_unlink(at, list);
+	large->mapped = total;
+	return large;
+}
+
+/* A mapping is asked for and none is kept: should one have been? */
+void pa_cache_missed(size_t total)
+{
+	if (total > pa_missed_bytes || pa_os_clock() - pa_missed_stamp > 1000)
+		return;
+	pa_missed_bytes = 0;
+	pa_cache_limit += pa_cache_limit / 2 > total ? pa_cache_limit / 2 : total;
+	if (pa_cache_limit > PA_CACHE_MOST)
+		pa_cache_limit = PA_CACHE_MOST;
+}
+
+static bool pa_cache_refuse(const struct pa_large *large)
+{
+	u64 now = pa_os_clock();
+
+	if (large->mapped > pa_missed_bytes || now - pa_missed_stamp > 1000)
+		pa_missed_bytes = large->mapped;
+	pa_missed_stamp = now;
+	return false;
+}
+
+/**
+ * pa_cache_put() - keep a freed block's mapping, if there is room
+ * @large: the block, on no list
+ *
+ * Return: false if it must be unmapped.
+ */
+bool pa_cache_put(struct pa_large *large)
+{
+	unsigned int list = pa_cache_list(large->mapped);
+
+	if (large->block != large->base + sizeof(*large) || !pa_options.purge_delay)
+		return false;
+	if (pa_cache_bytes + large->mapped > pa_cache_limit)
+		return pa_cache_refuse(large);
+	large->stamp = pa_os_clock();
+	large->next = pa_cache[list];
+	pa_cache[list] = large;
+	pa_cache_used |= 1ULL << list;
+	pa_cache_bytes += large->mapped;
+	return true;
+}
+
+/**
+ * pa_cache_old() - take out what has been kept long enough
+ * @now: pa_os_clock()
+ * @delay: ms; 0 for all
+ *
+ * Return: a list of PA_CACHE_PURGE mappings at most, linked by @next.
+ */
+struct pa_large *pa_cache_old(u64 now, u64 delay)
+{
+	struct pa_large *old = NULL;
+	unsigned int n = 0;
+	u64 lists;
+
+	if (now - pa_missed_stamp > 1000)
+		pa_cache_limit = PA_CACHE_LEAST;
+	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE; lists &= lists - 1) {
+		unsigned int list = (unsigned int)__builtin_ctzll(lists);
+		struct pa_large **at = &pa_cache[list];
+
+		while (*at && n < PA_CACHE_PURGE) {
+			struct pa_large *large = *at;
+
+			if (delay && now - large->stamp < delay) {
+				at = &large->next;
+				continue;
+			}
+			pa_cache_unlink(at, list);
+			large->next = old;
+			old = large;
+			n++;
+		}
+	}
+	return old;
+}

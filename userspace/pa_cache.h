@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Freed large blocks that are kept for the next ones. All functions are called
+ * under pa_large_lock().
+ */
+#ifndef PA_CACHE_H
+#define PA_CACHE_H
+
+#include "pa_large.h"
+
+struct pa_large *pa_cache_take(size_t total);
+struct pa_large *pa_cache_grow(size_t total);
+void pa_cache_missed(size_t total);
+bool pa_cache_put(struct pa_large *large);
+struct pa_large *pa_cache_old(u64 now, u64 delay);
+
+#endif
