@@ -60,6 +60,13 @@
 #define PA_FIRST_MEDIUM		(PA_SMALL_CLASSES + 1)
 #define PA_CLASSES		(PA_FIRST_MEDIUM + PA_MEDIUM_CLASSES)
 
+/*
+ * Side bins of a medium class, see struct pa_bins: one per 8 bytes. Up to
+ * 1 KiB medium classes are 64 bytes apart.
+ */
+#define PA_SIDE_BINS		8
+#define PA_FIRST_SIDELESS	(PA_FIRST_MEDIUM + (PA_FAST_MAX - PA_SMALL_MAX) / 64)
+
 /* The first class whose pools are spans of several: one pool would hold less than 16 blocks. */
 #define PA_FIRST_SPAN		(PA_POOL_SHIFT == 12 ? PA_FIRST_MEDIUM : PA_FIRST_MEDIUM + 8)
 

@@ -154,7 +154,8 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 /**
  * pa_slot_refill() - fill an empty bin and allocate from it
  * @slot: the entered slot
- * @cls: the class; its bin is empty
+ * @cls: the class
+ * @bin: a bin of it, which is empty
  *
  * In this order: blocks that came back to the current pool, its uncarved
  * rest, a usable pool, what others have freed, a pool that somebody left
@@ -164,7 +165,7 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
  * Return: a block, or NULL if the node has no pool: leave the slot, call
  * pa_arenas_grow(), enter again.
  */
-void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
+void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
@@ -191,14 +192,14 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		slot->room[cls] = pa_class[cls].room;
 	pa_trace_refill(cls);
 	next = pa_load_link(p);
-	PA_WRITE_OWN(*pa_slot_bin(slot, cls), next);
+	PA_WRITE_OWN(*bin, next);
 	__builtin_prefetch(next, 1, 3);
 	return p;
 }
 
 /*
- * What is left in a bin that was filled by cutting new blocks, and that has
- * taken no freed ones, is the end of the current pool's carved part: it becomes
+ * What is left in a class's only bin that was filled by cutting new blocks, and
+ * that has taken no freed ones, is the end of the current pool's carved part: it becomes
  * uncarved again, without a walk over memory that perhaps was never used.
  */
 static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *p)
@@ -206,7 +207,8 @@ static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *
 	struct pa_pool *pool = slot->cls[cls].current_pool;
 	u32 index;
 
-	if (!slot->fresh[cls] || (cls < PA_FIRST_MEDIUM ? PA_HOT_ROOM : pa_slot_kept(slot, cls)) ||
+	if (!slot->fresh[cls] || pa_class_bins(cls) > 1 ||
+	    (cls < PA_FIRST_MEDIUM ? PA_HOT_ROOM : pa_slot_kept(slot, cls)) ||
 	    !pool || !pa_pool_holds(pool, p))
 		return false;
 	index = pa_class_index(cls, (size_t)((const char *)p - pa_pool_base(pool)));
@@ -215,17 +217,11 @@ static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *
 	return true;
 }
 
-/*
- * Returns the blocks of a bin to the pools they came from. In one step: in
- * userspace a signal handler may pop from the bin in between.
- */
-static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
+static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls, void **bin)
 {
-	void **bin = pa_slot_bin(slot, cls);
 	u32 left = PA_POOL_SIZE;
 	void *p, *next;
 
-	slot->room[cls] = 0;
 	p = READ_ONCE(*bin) ? xchg(bin, NULL) : NULL;
 	if (p && pa_slot_uncarve(slot, cls, p))
 		p = NULL;
@@ -234,6 +230,19 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 		next = pa_load_link(p);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 	}
+}
+
+/*
+ * Returns the blocks of a class's bins to the pools they came from. Of each bin
+ * in one step: in userspace a signal handler may pop from it in between.
+ */
+static void pa_slot_empty_bins(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int i;
+
+	slot->room[cls] = 0;
+	for (i = 0; i < pa_class_bins(cls); i++)
+		pa_slot_empty_bin(slot, cls, pa_slot_bin_at(slot, cls, i));
 	if (cls >= PA_FIRST_MEDIUM)
 		pa_slot_forget_kept(slot, cls);
 }
@@ -249,7 +258,7 @@ void pa_slot_release_kept(struct pa_slot *slot)
 	slot->kept_pools = slot->pools;
 	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++)
 		if (pa_slot_kept(slot, cls))
-			pa_slot_empty_bin(slot, cls);
+			pa_slot_empty_bins(slot, cls);
 }
 
 /* Return: true if there is more to do. */
@@ -258,7 +267,7 @@ static bool pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
 	unsigned int most = PA_EMPTY_STEP;
 	struct pa_pool *pool;
 
-	pa_slot_empty_bin(slot, cls);
+	pa_slot_empty_bins(slot, cls);
 	pa_slot_release_empty(slot, cls, &most);
 	pool = slot->cls[cls].current_pool;
 	if (pool && !pool->left) {
@@ -316,7 +325,7 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 
-	pa_slot_empty_bin(slot, cls);
+	pa_slot_empty_bins(slot, cls);
 	pool = c->current_pool;
 	if (pool) {
 		WRITE_ONCE(c->current_pool, NULL);
@@ -396,7 +405,7 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep)
 	for (cls = 1; cls < PA_FIRST_MEDIUM; cls++) {
 		/* The bin may hold blocks of pools that are let go. */
 		if (PA_HOT_ROOM)
-			pa_slot_empty_bin(slot, cls);
+			pa_slot_empty_bins(slot, cls);
 		if (slot->cls[cls].usable)
 			pa_slot_let_go_usable(slot, cls);
 	}

@@ -17,11 +17,13 @@
  * struct pa_bins - the hot part of a slot: per-CPU or thread-local
  * @slot: the slot whose bins these are; never NULL (pa_slot_none before the
  *	first allocation), so free compares it without a test
- * @bin: free blocks of each small class, [0] is always NULL
+ * @bin: free blocks of each small class, [0] is always NULL. Above them, up to
+ *	PA_FAST_MAX: side bins, [i] has blocks of the medium class of 8 * i
+ *	bytes, for the fast path of requests of that size
  */
 struct pa_bins {
 	struct pa_slot *slot;
-	void *bin[PA_SMALL_CLASSES + 1];
+	void *bin[PA_FAST_MAX / PA_SMALL_STEP + 1];
 };
 
 /**
@@ -121,7 +123,7 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep);
 void pa_slot_resume(struct pa_slot *slot, struct pa_bins *bins);
 void pa_slot_abandon(struct pa_slot *slot);
 
-void *pa_slot_refill(struct pa_slot *slot, unsigned int cls);
+void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin);
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool);
 bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n);
 void pa_slot_drain(struct pa_slot *slot);
@@ -137,6 +139,21 @@ static __always_inline void **pa_slot_bin(struct pa_slot *slot, unsigned int cls
 {
 	return cls < PA_FIRST_MEDIUM ? &slot->bins->bin[cls] :
 				       &slot->medium[cls - PA_FIRST_MEDIUM];
+}
+
+/* Bins of a class: its own, and for a medium class up to PA_FAST_MAX side bins. */
+static __always_inline unsigned int pa_class_bins(unsigned int cls)
+{
+	return cls < PA_FIRST_MEDIUM || cls >= PA_FIRST_SIDELESS ? 1 : 1 + PA_SIDE_BINS;
+}
+
+/* The @i-th of them; the first one is pa_slot_bin(). */
+static __always_inline void **pa_slot_bin_at(struct pa_slot *slot, unsigned int cls,
+					     unsigned int i)
+{
+	if (!i)
+		return pa_slot_bin(slot, cls);
+	return &slot->bins->bin[PA_SMALL_CLASSES + (cls - PA_FIRST_MEDIUM) * PA_SIDE_BINS + i];
 }
 
 /*
@@ -253,7 +270,7 @@ static __always_inline void *pa_slot_alloc(struct pa_slot *slot, unsigned int cl
 {
 	void *p = pa_bin_pop(pa_slot_bin(slot, cls));
 
-	return likely(p) ? p : pa_slot_refill(slot, cls);
+	return likely(p) ? p : pa_slot_refill(slot, cls, pa_slot_bin(slot, cls));
 }
 
 void pa_free_remote(struct pa_slot *slot, struct pa_pool *pool, void *p);

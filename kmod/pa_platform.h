@@ -81,6 +81,9 @@ static inline bool pa_peek(const void *p, void **word)
 /* What an allocation may do to get memory. */
 typedef gfp_t pa_gfp_t;
 
+/* Bins are for small classes only. */
+#define PA_FAST_MAX	512
+
 /* Freed blocks of spans go to them. */
 #define PA_HOT_SPANS	0
 

@@ -72,8 +72,11 @@ static bool naturally_aligned(const void *p, size_t size)
 static bool alloc_from(unsigned int i, unsigned int cls)
 {
 	void *p = cls >= PA_FIRST_SPAN && below(2) ? pa_medium_pop(&slots[i], cls) : NULL;
+	void **bin = pa_slot_bin_at(&slots[i], cls, below(pa_class_bins(cls)));
 	struct pa_pool *pool;
 
+	if (!p && below(2))
+		p = pa_bin_pop(bin) ?: pa_slot_refill(&slots[i], cls, bin);
 	if (!p)
 		p = pa_slot_alloc(&slots[i], cls);
 	if (!p && TAP_CHECK(pa_arenas_grow(&node, 0, pa_class[cls].npools)))
@@ -285,7 +288,7 @@ static void uncarved_again(void)
 
 	for (i = 0; i < sizeof(classes); i++) {
 		unsigned int cls = classes[i], k;
-		bool exact = !PA_HOT_ROOM || cls >= PA_FIRST_MEDIUM;
+		bool exact = cls < PA_FIRST_MEDIUM ? !PA_HOT_ROOM : pa_class_bins(cls) == 1;
 		struct pa_pool *pool;
 
 		start(0);

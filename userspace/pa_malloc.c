@@ -15,7 +15,7 @@
 
 #define PA_API __attribute__((visibility("default")))
 
-/* Where the bin for 9..512 bytes is, aligned to 16. */
+/* Where the bin for 9..PA_FAST_MAX bytes is, aligned to 16. */
 static __always_inline size_t pa_malloc_bin(size_t size)
 {
 	return (size + 15) & ~(size_t)15;
@@ -24,7 +24,7 @@ static __always_inline size_t pa_malloc_bin(size_t size)
 static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 {
 	/* Not in a signal handler: the slow path that it interrupted pops these bins. */
-	if (size - PA_SMALL_MAX - 1 < PA_MEDIUM_MAX - PA_SMALL_MAX && likely(!pa_thread.level)) {
+	if (size - PA_FAST_MAX - 1 < PA_MEDIUM_MAX - PA_FAST_MAX && likely(!pa_thread.level)) {
 		unsigned int cls = pa_class_medium(size);
 		void *p = pa_medium_pop(pa_thread.slot, cls);
 
@@ -41,7 +41,7 @@ static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 PA_API void *malloc(size_t size)
 {
 	/* One compare for both ends: 0..8 wraps around. */
-	if (likely(size - 9 < PA_SMALL_MAX - 8)) {
+	if (likely(size - 9 < PA_FAST_MAX - 8)) {
 		void *p = pa_user_pop(pa_malloc_bin(size));
 
 		if (likely(p))
@@ -68,7 +68,7 @@ PA_API void *calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (likely(bytes - 9 < PA_SMALL_MAX - 8)) {
+	if (likely(bytes - 9 < PA_FAST_MAX - 8)) {
 		void *p = pa_user_pop(pa_malloc_bin(bytes));
 
 		if (likely(p))

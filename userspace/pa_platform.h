@@ -152,6 +152,19 @@ static inline unsigned int pa_this_node(void)
 	return 0;
 }
 
+/*
+ * Requests up to this have bins by their size, in steps of 8, also where several
+ * of them are of one class: the fast path need not know. In the modern geometry
+ * up to the largest block of which a single pool holds enough.
+ */
+#ifndef PA_FAST_MAX
+#ifdef PA_GEOMETRY_MODERN
+#define PA_FAST_MAX	1024
+#else
+#define PA_FAST_MAX	512
+#endif
+#endif
+
 #include "pa_thread.h"
 
 /* Freed blocks of spans go to bins: the fast path of free is for small ones. */

@@ -15,7 +15,7 @@
 struct pa_node;
 struct pa_slot;
 
-#define PA_THREAD_BINS	65
+#define PA_THREAD_BINS	(PA_FAST_MAX / 8 + 1)
 
 /**
  * struct pa_thread - what a thread has in its TLS block
@@ -37,7 +37,8 @@ struct pa_thread {
 	u32 reading;
 };
 
-static_assert(sizeof(struct pa_thread) < 600, "fits glibc's static TLS surplus");
+static_assert(sizeof(struct pa_thread) < (PA_FAST_MAX > 512 ? 1200 : 600),
+	      "fits glibc's static TLS surplus of 1664 bytes, and leaves some of it");
 
 enum pa_thread_state {
 	PA_THREAD_NEW,		/* has not allocated yet */

@@ -95,20 +95,26 @@ static __always_inline unsigned int pa_class_common(size_t size, size_t align)
  * A block from the thread's bin, which may have to be filled first. NULL if
  * the thread has no slot yet, is inside a slow path, or must grow the heap.
  */
-static __always_inline void *pa_user_refill(unsigned int cls)
+static __always_inline void *pa_user_refill(unsigned int cls, size_t size, size_t align)
 {
 	struct pa_slot *slot = pa_thread.slot;
 	struct pa_bins *bins;
-	void *p;
+	void **bin, *p;
 
 	if (unlikely(pa_thread.state != PA_THREAD_READY))
 		return NULL;
 	bins = pa_slot_enter();
 	if (unlikely(!bins))
 		return NULL;
-	p = cls < PA_FIRST_MEDIUM ? pa_bin_pop(&bins->bin[cls]) : pa_medium_pop(slot, cls);
+	if (size <= PA_FAST_MAX) {
+		bin = &bins->bin[((size + align - 1) & ~(align - 1)) / PA_SMALL_STEP];
+		p = pa_bin_pop(bin);
+	} else {
+		bin = pa_slot_bin(slot, cls);
+		p = pa_medium_pop(slot, cls);
+	}
 	if (!p) {
-		p = pa_slot_refill(slot, cls);
+		p = pa_slot_refill(slot, cls, bin);
 		pa_slot_leave(bins);
 		pa_user_tick();
 	} else {
@@ -153,7 +159,7 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 	void *p;
 
 	if (likely(cls)) {
-		p = pa_user_refill(cls);
+		p = pa_user_refill(cls, size, align);
 		if (likely(p))
 			return zero ? memset(p, 0, size) : p;
 	}

@@ -45,7 +45,7 @@ PA_API void *poolalloc_alloc(size_t size)
 {
 	void *p;
 
-	if (likely(size <= PA_SMALL_MAX)) {
+	if (likely(size <= PA_FAST_MAX)) {
 		p = pa_user_pop((size + 7) & ~(size_t)7);
 		if (likely(p))
 			return p;
@@ -57,7 +57,7 @@ PA_API void *poolalloc_zalloc(size_t size)
 {
 	void *p;
 
-	if (likely(size <= PA_SMALL_MAX)) {
+	if (likely(size <= PA_FAST_MAX)) {
 		p = pa_user_pop((size + 7) & ~(size_t)7);
 		if (likely(p))
 			return memset(p, 0, size);

@@ -322,7 +322,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|churn|"
+			     "edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

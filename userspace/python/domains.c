@@ -16,7 +16,7 @@
 static __always_inline void *shim_pop(size_t size, size_t align)
 {
 	/* One compare for both ends: what is too small wraps around. */
-	if (likely(size - (align / 2 + 1) < PA_SMALL_MAX - align / 2))
+	if (likely(size - (align / 2 + 1) < PA_FAST_MAX - align / 2))
 		return pa_user_pop((size + align - 1) & ~(align - 1));
 	return NULL;
 }
