@@ -58,6 +58,7 @@ static bool pa_arena_charge(void)
 	return false;
 }
 
+/* Without much effort: see pa_pages_hard(). */
 static struct page *pa_pages_get(unsigned int nid, gfp_t gfp, unsigned int order)
 {
 	return alloc_pages_node(nid, gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_COMP, order);
@@ -106,7 +107,6 @@ static struct page *pa_pages_short(unsigned int nid, gfp_t gfp, unsigned int npo
 	unsigned int order = PA_ARENA_ORDER;
 	struct page *page = NULL;
 
-	/* Reclaim has been tried for the whole one. */
 	gfp &= ~__GFP_DIRECT_RECLAIM;
 	while (!page && order-- > least)
 		page = pa_pages_aligned(nid, gfp, order);
@@ -140,6 +140,24 @@ static bool pa_pages_returned(gfp_t gfp)
 	return pa_may_reclaim(gfp) && pa_pages_await();
 }
 
+/*
+ * Before there is none: as long as others give memory back, files' pages above
+ * all, who may wait gets an arena. For so many pages the page allocator does
+ * not reclaim unless it is told to try hard; no process is killed for them.
+ */
+static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npools)
+{
+	struct page *page;
+
+	if (!pa_may_reclaim(gfp) || (gfp & __GFP_NORETRY))
+		return NULL;
+	page = alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN | __GFP_COMP,
+				PA_ARENA_ORDER);
+	if (!page && pa_pages_returned(gfp))
+		page = pa_pages_whole(nid, gfp);
+	return page ?: pa_pages_short(nid, gfp, npools);
+}
+
 static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
 {
 	struct page *page = NULL;
@@ -153,7 +171,7 @@ static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
 		page = pa_spare_take(nid, gfp);
 	if (!page && pa_may_call_page_allocator())
 		page = pa_pages_short(nid, gfp, npools);
-	return page;
+	return page ?: pa_pages_hard(nid, gfp, npools);
 }
 
 /**

@@ -80,6 +80,10 @@ scenario defragment
 scenario api
 accounted 0 "after fragmentation"
 
+# Memory that others give back when they are asked.
+scenario cache
+accounted 0 "after memory was a cache's"
+
 # Nothing of all that is lost.
 unload
 free_before=$(sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo)

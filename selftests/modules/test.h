@@ -71,5 +71,6 @@ void test_latency_preempt(unsigned long n);
 void test_pressure_fragment(unsigned long arg);
 void test_pressure_defragment(unsigned long arg);
 void test_pressure_interrupt(unsigned long arg);
+void test_pressure_cache(unsigned long arg);
 
 #endif

@@ -57,6 +57,7 @@ static const struct scenario {
 	{ "fragment", test_pressure_fragment, 0 },
 	{ "defragment", test_pressure_defragment, 0 },
 	{ "interrupt", test_pressure_interrupt, 0 },
+	{ "cache", test_pressure_cache, 0 },
 	{ "deferred-storm", test_deferred_storm, 50000 },
 };
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that is fragmented, or gone.
+ * Memory that is fragmented, or gone, or somebody else's who would give it back.
  */
 #include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "test.h"
@@ -111,4 +113,57 @@ void test_pressure_interrupt(unsigned long arg)
 	test_api_release(0);
 	test_ok(interrupt_got == INTERRUPT_BLOCKS,
 		"without memory an interrupt got %u of %u blocks", interrupt_got, INTERRUPT_BLOCKS);
+}
+
+static DEFINE_SPINLOCK(cache_lock);	/* guards what is taken while it is a cache */
+
+static unsigned long cache_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	return READ_ONCE(ntaken) ?: SHRINK_EMPTY;
+}
+
+static unsigned long cache_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long n = 0;
+
+	spin_lock(&cache_lock);
+	while (ntaken && n < sc->nr_to_scan) {
+		__free_page(taken[--ntaken]);
+		n++;
+	}
+	spin_unlock(&cache_lock);
+	return n ?: SHRINK_STOP;
+}
+
+/*
+ * All memory is a cache that gives pages back when it is asked, as files' pages
+ * do: who may wait gets blocks as long as there is something to ask for.
+ */
+void test_pressure_cache(unsigned long arg)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "test_poolalloc");
+	unsigned long cached, blocks;
+
+	taken_room = totalram_pages();
+	taken = vzalloc(array_size(taken_room, sizeof(*taken)));
+	if (!test_check(taken && shrinker))
+		return;
+	shrinker->count_objects = cache_count;
+	shrinker->scan_objects = cache_scan;
+	poolalloc_trim();
+	rcu_barrier();
+	while (take_page(0))
+		;
+	cached = ntaken;
+	shrinker_register(shrinker);
+	for (blocks = 0; READ_ONCE(ntaken) > cached / 4 && test_hold(512); blocks++)
+		;
+	shrinker_free(shrinker);
+	test_ok(ntaken <= cached / 4, "%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
+		blocks, cached, ntaken);
+	while (ntaken)
+		__free_page(taken[--ntaken]);
+	vfree(taken);
+	taken = NULL;
+	test_api_release(0);
 }
