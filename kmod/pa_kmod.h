@@ -40,6 +40,7 @@ static inline bool pa_may_reclaim(gfp_t gfp)
 extern unsigned int pa_spare;
 struct page *pa_spare_take(unsigned int nid, gfp_t gfp);
 void pa_purge_later(void);
+size_t pa_trim_cpus(void);
 size_t pa_trim_all(void);
 int pa_pressure_init(void);
 void pa_pressure_exit(void);

@@ -144,6 +144,7 @@ static bool pa_pages_returned(gfp_t gfp)
  * Before there is none: as long as others give memory back, files' pages above
  * all, who may wait gets an arena. For so many pages the page allocator does
  * not reclaim unless it is told to try hard; no process is killed for them.
+ * What other CPUs have, in pools or to be taken back, comes last.
  */
 static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npools)
 {
@@ -153,8 +154,11 @@ static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npoo
 		return NULL;
 	page = alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN | __GFP_COMP,
 				PA_ARENA_ORDER);
-	if (!page && pa_pages_returned(gfp))
+	if (!page) {
+		pa_trim_cpus();
+		pa_pages_await();
 		page = pa_pages_whole(nid, gfp);
+	}
 	return page ?: pa_pages_short(nid, gfp, npools);
 }
 

@@ -49,9 +49,15 @@ struct pa_spares {
 
 static struct pa_spares *pa_spares[PA_MAX_NODES];
 static struct workqueue_struct *pa_workqueue;
-static struct work_struct __percpu *pa_trim_works;
 static struct shrinker *pa_shrinker;
-static atomic64_t pa_trimmed_bytes = ATOMIC64_INIT(0);
+
+/*
+ * Who is out of memory waits for this one, with any lock held: its work waits
+ * for nothing and needs no memory.
+ */
+static struct workqueue_struct *pa_trim_queue;
+static struct work_struct __percpu *pa_trim_works;
+static atomic64_t pa_trimmed_bytes = ATOMIC64_INIT(0);	/* since the start */
 
 static bool pa_spare_put(struct pa_spares *s, struct page *page)
 {
@@ -112,13 +118,37 @@ static void pa_trim_this_cpu(struct work_struct *work)
 	atomic64_add(pa_trim(), &pa_trimmed_bytes);
 }
 
-/* Each CPU flushes its own slot, since nobody else can enter it. */
+/*
+ * Each CPU flushes its own slot, since nobody else can enter it. Work for a CPU
+ * that goes meanwhile is done by another one, and its slot is stopped.
+ */
 static void pa_trim_start(void)
 {
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu)
-		queue_work_on(cpu, pa_workqueue, per_cpu_ptr(pa_trim_works, cpu));
+		queue_work_on(cpu, pa_trim_queue, per_cpu_ptr(pa_trim_works, cpu));
+}
+
+/**
+ * pa_trim_cpus() - all CPUs give back what they keep
+ *
+ * Blocks that others freed may be most of the memory there is, and wait for
+ * the CPU that owns their pools.
+ *
+ * Context: task, may sleep, with any lock that may be held while memory is
+ *	allocated.
+ * Return: bytes that are free after the next grace period.
+ */
+size_t pa_trim_cpus(void)
+{
+	s64 before = atomic64_read(&pa_trimmed_bytes);
+	unsigned int cpu;
+
+	pa_trim_start();
+	for_each_possible_cpu(cpu)
+		flush_work(per_cpu_ptr(pa_trim_works, cpu));
+	return pa_trim() + atomic64_read(&pa_trimmed_bytes) - before;
 }
 
 /*
@@ -149,16 +179,8 @@ static void pa_spares_refill(void)
  */
 size_t pa_trim_all(void)
 {
-	unsigned int cpu;
-	size_t bytes;
+	size_t bytes = pa_trim_cpus();
 
-	atomic64_set(&pa_trimmed_bytes, 0);
-	cpus_read_lock();
-	pa_trim_start();
-	cpus_read_unlock();
-	for_each_possible_cpu(cpu)
-		flush_work(per_cpu_ptr(pa_trim_works, cpu));
-	bytes = pa_trim() + atomic64_read(&pa_trimmed_bytes);
 	pa_spares_refill();
 	return bytes;
 }
@@ -252,15 +274,12 @@ static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_con
 	return pages;
 }
 
-/*
- * Before a process is killed: memory that was given back may still wait for
- * its grace period. Only that is waited for. Slots of other CPUs are flushed
- * under the hotplug lock, which whoever is out of memory may hold.
- */
+/* Before a process is killed: all that is given back, after its grace period. */
 static int pa_out_of_memory(struct notifier_block *block, unsigned long event, void *freed)
 {
-	pa_trim();
-	*(unsigned long *)freed += pa_pages_await();
+	unsigned long pages = pa_trim_cpus() / PAGE_SIZE;
+
+	*(unsigned long *)freed += max(pages, pa_pages_await());
 	return NOTIFY_OK;
 }
 
@@ -328,11 +347,14 @@ int pa_pressure_init(void)
 	pa_trim_works = alloc_percpu(struct work_struct);
 	pa_purge_works = alloc_percpu(struct work_struct);
 	if (!pa_trim_works || !pa_purge_works)
-		goto no_workqueue;
+		goto no_trim_queue;
 	for_each_possible_cpu(cpu) {
 		INIT_WORK(per_cpu_ptr(pa_trim_works, cpu), pa_trim_this_cpu);
 		INIT_WORK(per_cpu_ptr(pa_purge_works, cpu), pa_purge_this_cpu);
 	}
+	pa_trim_queue = alloc_workqueue("poolalloc_trim", WQ_MEM_RECLAIM | WQ_PERCPU, 0);
+	if (!pa_trim_queue)
+		goto no_trim_queue;
 	pa_workqueue = alloc_workqueue("poolalloc", WQ_MEM_RECLAIM | WQ_PERCPU, 0);
 	if (!pa_workqueue)
 		goto no_workqueue;
@@ -349,6 +371,8 @@ no_spares:
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
 no_workqueue:
+	destroy_workqueue(pa_trim_queue);
+no_trim_queue:
 	free_percpu(pa_purge_works);
 	free_percpu(pa_trim_works);
 	return -ENOMEM;
@@ -362,6 +386,7 @@ void pa_pressure_exit(void)
 	pa_purge_stop();
 	pa_spares_free();
 	destroy_workqueue(pa_workqueue);
+	destroy_workqueue(pa_trim_queue);
 	free_percpu(pa_purge_works);
 	free_percpu(pa_trim_works);
 }

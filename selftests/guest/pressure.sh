@@ -40,6 +40,18 @@ scenario stop
 accounted 0 "after the shrinker under load"
 unload
 
+# Most memory is free, but CPU 1 would have to say so: no process is killed for want of it.
+load && load_test
+free=$(sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo)
+taskset -p 2 $$ >/dev/null
+scenario hold512 $((free * 2 * 6 / 10))
+taskset -p 1 $$ >/dev/null
+scenario release
+scenario claim $((free / 4 * 7 / 10))
+taskset -p 3 $$ >/dev/null
+accounted 0 "after others had needed memory"
+unload
+
 # All memory of the guest, several times, and back.
 load && load_test
 for size in 64 512 3000 32768; do

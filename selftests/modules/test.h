@@ -72,5 +72,6 @@ void test_pressure_fragment(unsigned long arg);
 void test_pressure_defragment(unsigned long arg);
 void test_pressure_interrupt(unsigned long arg);
 void test_pressure_cache(unsigned long arg);
+void test_pressure_claim(unsigned long arg);
 
 #endif

@@ -4,7 +4,10 @@
  */
 #include <linux/delay.h>
 #include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -166,4 +169,46 @@ void test_pressure_cache(unsigned long arg)
 	vfree(taken);
 	taken = NULL;
 	test_api_release(0);
+}
+
+/* The other CPU has no time for others, but for a moment every two seconds. */
+static int busy(void *unused)
+{
+	unsigned long end;
+
+	sched_set_fifo(current);
+	while (!kthread_should_stop()) {
+		end = jiffies + 2 * HZ;
+		while (time_before(jiffies, end) && !kthread_should_stop())
+			cond_resched();
+		msleep(20);
+	}
+	return 0;
+}
+
+/*
+ * Blocks of CPU 1's pools have been freed by CPU 0, and wait for CPU 1, which
+ * is busy. @n pages are wanted by who does not know of that: no process may be
+ * killed for them.
+ */
+void test_pressure_claim(unsigned long n)
+{
+	struct task_struct *other;
+	unsigned long got;
+
+	taken_room = n;
+	taken = vzalloc(array_size(n, sizeof(*taken)));
+	other = kthread_create_on_cpu(busy, NULL, 1, "test_busy%u");
+	if (!test_check(taken && !IS_ERR(other)))
+		return;
+	wake_up_process(other);
+	while (ntaken < n && (taken[ntaken] = alloc_page(GFP_KERNEL)))
+		ntaken++;
+	got = ntaken;
+	kthread_stop(other);
+	while (ntaken)
+		__free_page(taken[--ntaken]);
+	vfree(taken);
+	taken = NULL;
+	test_ok(got == n, "%lu of %lu pages that poolalloc had", got, n);
 }
