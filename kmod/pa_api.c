@@ -363,10 +363,11 @@ EXPORT_SYMBOL_GPL(poolalloc_size);
  * SLUB decides what it keeps, and nothing is done.
  *
  * Context: Any but NMI. Does not sleep.
- * Return: bytes that are free after the next grace period.
+ * Return: bytes that are free after the next grace period; what others give
+ * back meanwhile may be among them.
  */
 size_t poolalloc_trim(void)
 {
-	return pa_trim();
+	return pa_trim_here();
 }
 EXPORT_SYMBOL_GPL(poolalloc_trim);

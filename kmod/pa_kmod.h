@@ -28,6 +28,8 @@ extern unsigned int pa_max_arenas;
 bool pa_fault_injected(void);
 struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
 unsigned long pa_pages_await(void);
+unsigned long pa_pages_unmapped(void);
+unsigned long pa_pages_freed(void);
 
 /* May who asks with @gfp wait for memory? Not in reclaim itself. */
 static inline bool pa_may_reclaim(gfp_t gfp)
@@ -40,8 +42,9 @@ static inline bool pa_may_reclaim(gfp_t gfp)
 extern unsigned int pa_spare;
 struct page *pa_spare_take(unsigned int nid, gfp_t gfp);
 void pa_purge_later(void);
-size_t pa_trim_cpus(void);
-size_t pa_trim_all(void);
+size_t pa_trim_here(void);
+void pa_trim_cpus(void);
+void pa_trim_all(void);
 int pa_pressure_init(void);
 void pa_pressure_exit(void);
 

@@ -31,6 +31,30 @@ static atomic_t pa_arenas_used = ATOMIC_INIT(0);
 /* Arenas that wait for their grace period. */
 static atomic_t pa_arenas_waiting = ATOMIC_INIT(0);
 
+/* Since the start. */
+static atomic_long_t pa_pages_unmapped_ever = ATOMIC_LONG_INIT(0);
+static atomic_long_t pa_pages_freed_ever = ATOMIC_LONG_INIT(0);
+
+/**
+ * pa_pages_unmapped() - how many pages the heap has given back since the start
+ *
+ * Return: pages; they are free after their grace period.
+ */
+unsigned long pa_pages_unmapped(void)
+{
+	return atomic_long_read(&pa_pages_unmapped_ever);
+}
+
+/**
+ * pa_pages_freed() - how many of them are with the page allocator again
+ *
+ * Return: pages.
+ */
+unsigned long pa_pages_freed(void)
+{
+	return atomic_long_read(&pa_pages_freed_ever);
+}
+
 /**
  * pa_fault_injected() - is this request for memory the one to fail?
  *
@@ -224,9 +248,11 @@ unsigned int pa_arena_pools(const struct pa_arena *arena)
 static void pa_arena_free(struct rcu_head *head)
 {
 	struct pa_arena *arena = pa_arena_of(head);
+	unsigned int order = pa_arena_order(arena);
 
 	pa_leak_arena_freed(arena, head);
-	free_pages((unsigned long)arena, pa_arena_order(arena));
+	free_pages((unsigned long)arena, order);
+	atomic_long_add(1L << order, &pa_pages_freed_ever);
 	atomic_dec(&pa_arenas_waiting);
 }
 
@@ -246,6 +272,7 @@ void pa_arena_unmap(struct pa_arena *arena)
 	trace_arena_unmap(arena->nid, pa_arena_bytes(arena));
 	atomic_dec(&pa_arenas_used);
 	atomic_inc(&pa_arenas_waiting);
+	atomic_long_add(1L << pa_arena_order(arena), &pa_pages_unmapped_ever);
 	pa_leak_arena_unmapped(head);
 	call_rcu_hurry(head, pa_arena_free);
 	pa_purge_later();

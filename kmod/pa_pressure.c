@@ -57,7 +57,6 @@ static struct shrinker *pa_shrinker;
  */
 static struct workqueue_struct *pa_trim_queue;
 static struct work_struct __percpu *pa_trim_works;
-static atomic64_t pa_trimmed_bytes = ATOMIC64_INIT(0);	/* since the start */
 
 static bool pa_spare_put(struct pa_spares *s, struct page *page)
 {
@@ -113,9 +112,24 @@ struct page *pa_spare_take(unsigned int nid, gfp_t gfp)
 	return page;
 }
 
+/**
+ * pa_trim_here() - pa_trim(), with the arenas that go back one by one counted
+ *
+ * Context: any in which memory may be freed.
+ * Return: bytes that are free after the next grace period; what others give
+ * back meanwhile may be among them.
+ */
+size_t pa_trim_here(void)
+{
+	unsigned long before = pa_pages_unmapped();
+
+	pa_trim();
+	return (pa_pages_unmapped() - before) * PAGE_SIZE;
+}
+
 static void pa_trim_this_cpu(struct work_struct *work)
 {
-	atomic64_add(pa_trim(), &pa_trimmed_bytes);
+	pa_trim();
 }
 
 /*
@@ -138,17 +152,15 @@ static void pa_trim_start(void)
  *
  * Context: task, may sleep, with any lock that may be held while memory is
  *	allocated.
- * Return: bytes that are free after the next grace period.
  */
-size_t pa_trim_cpus(void)
+void pa_trim_cpus(void)
 {
-	s64 before = atomic64_read(&pa_trimmed_bytes);
 	unsigned int cpu;
 
 	pa_trim_start();
 	for_each_possible_cpu(cpu)
 		flush_work(per_cpu_ptr(pa_trim_works, cpu));
-	return pa_trim() + atomic64_read(&pa_trimmed_bytes) - before;
+	pa_trim();
 }
 
 /*
@@ -175,14 +187,11 @@ static void pa_spares_refill(void)
  * complete.
  *
  * Context: task, may sleep.
- * Return: bytes.
  */
-size_t pa_trim_all(void)
+void pa_trim_all(void)
 {
-	size_t bytes = pa_trim_cpus();
-
+	pa_trim_cpus();
 	pa_spares_refill();
-	return bytes;
 }
 
 /*
@@ -264,7 +273,7 @@ static unsigned long pa_shrink_count(struct shrinker *shrinker, struct shrink_co
  */
 static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long pages = pa_trim() / PAGE_SIZE;
+	unsigned long pages = pa_trim_here() / PAGE_SIZE;
 
 	pa_trim_start();
 	trace_heap_shrink(sc->nid, pages * PAGE_SIZE);
@@ -274,12 +283,20 @@ static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_con
 	return pages;
 }
 
-/* Before a process is killed: all that is given back, after its grace period. */
+/*
+ * Before a process is killed: all that is given back, after its grace period.
+ * What came back since the last time counts, since the caller may have looked
+ * for memory just before it came.
+ */
 static int pa_out_of_memory(struct notifier_block *block, unsigned long event, void *freed)
 {
-	unsigned long pages = pa_trim_cpus() / PAGE_SIZE;
+	static atomic_long_t last = ATOMIC_LONG_INIT(0);
+	unsigned long now;
 
-	*(unsigned long *)freed += max(pages, pa_pages_await());
+	pa_trim_cpus();
+	pa_pages_await();
+	now = pa_pages_freed();
+	*(unsigned long *)freed += now - (unsigned long)atomic_long_xchg(&last, now);
 	return NOTIFY_OK;
 }
 

@@ -40,8 +40,16 @@ scenario stop
 accounted 0 "after the shrinker under load"
 unload
 
-# Most memory is free, but CPU 1 would have to say so: no process is killed for want of it.
+# What CPU 0 has freed of CPU 1's goes back when CPU 1 trims. Or else when somebody needs it: most
+# memory is free, but CPU 1 would have to say so; no process is killed for want of it.
 load && load_test
+taskset -p 2 $$ >/dev/null
+scenario hold512 20000
+taskset -p 1 $$ >/dev/null
+scenario release
+taskset -p 2 $$ >/dev/null
+scenario trim 9000000
+accounted 0 "after a trim"
 free=$(sed -n 's/^MemFree: *\([0-9]*\).*/\1/p' /proc/meminfo)
 taskset -p 2 $$ >/dev/null
 scenario hold512 $((free * 2 * 6 / 10))

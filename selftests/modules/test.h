@@ -73,5 +73,6 @@ void test_pressure_defragment(unsigned long arg);
 void test_pressure_interrupt(unsigned long arg);
 void test_pressure_cache(unsigned long arg);
 void test_pressure_claim(unsigned long arg);
+void test_pressure_trim(unsigned long arg);
 
 #endif

@@ -58,6 +58,7 @@ static const struct scenario {
 	{ "defragment", test_pressure_defragment, 0 },
 	{ "interrupt", test_pressure_interrupt, 0 },
 	{ "cache", test_pressure_cache, 0 },
+	{ "trim", test_pressure_trim, 0 },
 	{ "claim", test_pressure_claim, 10000 },
 	{ "deferred-storm", test_deferred_storm, 50000 },
 };

@@ -162,7 +162,8 @@ void test_pressure_cache(unsigned long arg)
 	for (blocks = 0; READ_ONCE(ntaken) > cached / 4 && test_hold(512); blocks++)
 		;
 	shrinker_free(shrinker);
-	test_ok(ntaken <= cached / 4, "%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
+	test_ok(ntaken <= cached / 4,
+		"%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
 		blocks, cached, ntaken);
 	while (ntaken)
 		__free_page(taken[--ntaken]);
@@ -211,4 +212,12 @@ void test_pressure_claim(unsigned long n)
 	vfree(taken);
 	taken = NULL;
 	test_ok(got == n, "%lu of %lu pages that poolalloc had", got, n);
+}
+
+/* What the last trim of this CPU gives back is told. */
+void test_pressure_trim(unsigned long least)
+{
+	size_t bytes = poolalloc_trim();
+
+	test_ok(bytes >= least, "%zu bytes were trimmed, at least %lu expected", bytes, least);
 }
