@@ -21,13 +21,28 @@
 static struct page **taken;
 static unsigned long ntaken, taken_room;
 
+static bool take_with(gfp_t gfp, unsigned int order)
+{
+	struct page *page = ntaken < taken_room ? alloc_pages(gfp, order) : NULL;
+
+	if (!page)
+		return false;
+	set_page_private(page, order);
+	taken[ntaken++] = page;
+	return true;
+}
+
 static bool take_page(unsigned int order)
 {
-	struct page *page = ntaken < taken_room ? alloc_pages(FRAGMENT_GFP, order) : NULL;
+	return take_with(FRAGMENT_GFP, order);
+}
 
-	if (page)
-		taken[ntaken++] = page;
-	return page;
+static void give_page(struct page *page)
+{
+	unsigned int order = page_private(page);
+
+	set_page_private(page, 0);
+	__free_pages(page, order);
 }
 
 /* Buddies are never free together: nothing merges. */
@@ -52,18 +67,22 @@ void test_pressure_fragment(unsigned long arg)
 		;
 	for (i = 0; i < ntaken; i++)
 		if (to_free(taken[i])) {
-			__free_pages(taken[i], FRAGMENT_ORDER);
+			give_page(taken[i]);
 			taken[i] = NULL;
 		}
 	test_note("took %lu blocks of %lu KiB, freed every second one", ntaken,
 		  (PAGE_SIZE << FRAGMENT_ORDER) / 1024);
+	/* Larger ones that were free all the same, or become so by reclaim. */
+	while (take_with(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, FRAGMENT_ORDER + 1))
+		;
+	test_note("and %lu larger ones", ntaken - i);
 }
 
 void test_pressure_defragment(unsigned long arg)
 {
 	while (ntaken)
 		if (taken[--ntaken])
-			__free_pages(taken[ntaken], FRAGMENT_ORDER);
+			give_page(taken[ntaken]);
 	vfree(taken);
 	taken = NULL;
 }
@@ -109,7 +128,7 @@ void test_pressure_interrupt(unsigned long arg)
 	/* The first try to replace the spare arena fails. */
 	msleep(300);
 	while (ntaken)
-		__free_page(taken[--ntaken]);
+		give_page(taken[--ntaken]);
 	vfree(taken);
 	taken = NULL;
 	poolalloc_free_bulk(interrupt_got, interrupt_blocks);
@@ -131,7 +150,7 @@ static unsigned long cache_scan(struct shrinker *shrinker, struct shrink_control
 
 	spin_lock(&cache_lock);
 	while (ntaken && n < sc->nr_to_scan) {
-		__free_page(taken[--ntaken]);
+		give_page(taken[--ntaken]);
 		n++;
 	}
 	spin_unlock(&cache_lock);
@@ -166,7 +185,7 @@ void test_pressure_cache(unsigned long arg)
 		"%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
 		blocks, cached, ntaken);
 	while (ntaken)
-		__free_page(taken[--ntaken]);
+		give_page(taken[--ntaken]);
 	vfree(taken);
 	taken = NULL;
 	test_api_release(0);
@@ -208,7 +227,7 @@ void test_pressure_claim(unsigned long n)
 	got = ntaken;
 	kthread_stop(other);
 	while (ntaken)
-		__free_page(taken[--ntaken]);
+		give_page(taken[--ntaken]);
 	vfree(taken);
 	taken = NULL;
 	test_ok(got == n, "%lu of %lu pages that poolalloc had", got, n);
