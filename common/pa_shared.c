@@ -14,7 +14,7 @@ static void pa_pool_drain(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_set_usable(slot, pool);
 	}
 	pa_pool_collect(pool);
-	slot->drains++;
+	PA_WRITE_OWN(slot->drains, slot->drains + 1);
 	pa_trace_drain(pool->cls);
 	if (!pool->left && pool->state == PA_POOL_USABLE)
 		pa_pool_emptied(slot, pool);
@@ -157,8 +157,8 @@ void pa_slot_drain(struct pa_slot *slot)
  */
 static void pa_pool_adopt(struct pa_slot *slot, struct pa_pool *pool)
 {
-	slot->pools += pool->npools;
-	slot->adoptions++;
+	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
+	PA_WRITE_OWN(slot->adoptions, slot->adoptions + 1);
 	WRITE_ONCE(pool->owner, pa_owner_word(slot, pool->cls));
 	WRITE_ONCE(pool->state, PA_POOL_CURRENT);
 	pa_pool_collect(pool);
@@ -238,7 +238,7 @@ void pa_pool_let_go(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_release(slot, pool);
 		return;
 	}
-	slot->pools -= pool->npools;
+	PA_WRITE_OWN(slot->pools, slot->pools - pool->npools);
 	WRITE_ONCE(pool->state, PA_POOL_LOOSE);
 	mine = room && pa_remote_queue(pool);
 	/* The owner's last word. Pairs with pa_pool_post() and pa_free_remote(). */

@@ -55,7 +55,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
 	WRITE_ONCE(pool->owner, pa_owner_word(slot, cls));
-	slot->pools += pool->npools;
+	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
 	return pool;
 }
 
@@ -98,7 +98,7 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 	WRITE_ONCE(pool->carved, (u16)(pool->carved + n));
 	WRITE_ONCE(pool->left, pool->left + n);
 	slot->fresh[pool->cls] = true;
-	slot->carves++;
+	PA_WRITE_OWN(slot->carves, slot->carves + 1);
 	for (; n > 1; n--, p += size)
 		pa_store_link(p, p + size);
 	pa_store_link(p, NULL);
@@ -185,7 +185,7 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin)
 		}
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
-	slot->refills++;
+	PA_WRITE_OWN(slot->refills, slot->refills + 1);
 	if (cls >= PA_FIRST_MEDIUM)
 		pa_slot_forget_kept(slot, cls);
 	else if (PA_HOT_ROOM)
