@@ -179,22 +179,24 @@ bool pa_cache_put(struct pa_large *large)
  * pa_cache_old() - take out what has been kept long enough
  * @now: pa_os_clock()
  * @delay: ms; 0 for all
+ * @most: bytes that are enough
  *
  * Return: a list of PA_CACHE_PURGE mappings at most, linked by @next.
  */
-struct pa_large *pa_cache_old(u64 now, u64 delay)
+struct pa_large *pa_cache_old(u64 now, u64 delay, size_t most)
 {
 	struct pa_large *old = NULL;
 	unsigned int n = 0;
+	size_t bytes = 0;
 	u64 lists;
 
 	if (now - pa_missed_stamp > 1000)
 		pa_cache_limit = PA_CACHE_LEAST;
-	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE; lists &= lists - 1) {
+	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE && bytes < most; lists &= lists - 1) {
 		unsigned int list = (unsigned int)__builtin_ctzll(lists);
 		struct pa_large **at = &pa_cache[list];
 
-		while (*at && n < PA_CACHE_PURGE) {
+		while (*at && n < PA_CACHE_PURGE && bytes < most) {
 			struct pa_large *large = *at;
 
 			if (delay && now - large->stamp < delay) {
@@ -202,6 +204,7 @@ struct pa_large *pa_cache_old(u64 now, u64 delay)
 				continue;
 			}
 			pa_cache_unlink(at, list);
+			bytes += large->mapped;
 			large->next = old;
 			old = large;
 			n++;

@@ -333,10 +333,11 @@ void *pa_large_resize(struct pa_large *large, size_t size)
  * pa_large_purge() - unmap what the cache has kept long enough, some of it
  * @now: pa_os_clock()
  * @delay: ms it is kept; 0 for all
+ * @most: bytes that are enough
  *
  * Return: bytes given back; 0 if there was nothing to do.
  */
-size_t pa_large_purge(u64 now, u64 delay)
+size_t pa_large_purge(u64 now, u64 delay, size_t most)
 {
 	struct pa_large *old, *next;
 	size_t bytes = 0;
@@ -345,7 +346,7 @@ size_t pa_large_purge(u64 now, u64 delay)
 		return 0;
 	pa_large_settle();
 	pa_large_lock();
-	old = pa_cache_old(now, delay);
+	old = pa_cache_old(now, delay, most);
 	pa_large_unlock();
 	for (; old; old = next) {
 		next = old->next;
@@ -364,7 +365,7 @@ size_t pa_large_purge_all(void)
 {
 	size_t bytes = 0, some;
 
-	while ((some = pa_large_purge(0, 0)))
+	while ((some = pa_large_purge(pa_os_clock(), 0, SIZE_MAX)))
 		bytes += some;
 	return bytes;
 }

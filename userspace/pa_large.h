@@ -43,7 +43,7 @@ void pa_large_free(struct pa_large *large);
 void *pa_large_resize(struct pa_large *large, size_t size);
 size_t pa_large_usable(const struct pa_large *large);
 struct pa_large *pa_large_of(const void *p);
-size_t pa_large_purge(u64 now, u64 delay);
+size_t pa_large_purge(u64 now, u64 delay, size_t most);
 size_t pa_large_purge_all(void);
 void pa_large_count(u64 *blocks, u64 *bytes);
 int pa_large_walk(int (*visitor)(void *ctx, void *block, size_t size), void *ctx);

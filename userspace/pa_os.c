@@ -443,7 +443,7 @@ static void pa_look(u64 now)
 	} else if (pa_os.surplus) {
 		pa_look_surplus();
 	} else if (pa_os.large) {
-		pa_os.large = pa_large_purge(now, pa_options.purge_delay);
+		pa_os.large = pa_large_purge(now, pa_options.purge_delay, SIZE_MAX);
 	} else if (!pa_can_purge() || pa_purge_aged()) {
 		pa_os.looking = false;
 		pa_os.looked = now;
@@ -494,18 +494,22 @@ size_t pa_os_trim(void)
 /**
  * pa_os_make_room() - a large mapping of @bytes is about to come on top
  *
- * If that would be a new peak, empty arenas that are kept for later go back
- * instead: what is kept never makes a program's peak higher.
+ * If that would be a new peak, freed large blocks and empty arenas that are
+ * kept for later go back instead: what is kept never makes a program's peak
+ * higher.
  *
  * Context: nothing held.
  */
 void pa_os_make_room(size_t bytes)
 {
-	size_t now = READ_ONCE(pa_charged) + bytes, peak = READ_ONCE(pa_peak);
-	size_t arenas = now > peak ? (now - peak - 1) / PA_ARENA_SIZE + 1 : 0;
+	size_t now = READ_ONCE(pa_charged) + bytes, peak = READ_ONCE(pa_peak), some, arenas;
 
-	if (arenas && pa_options.purge_delay != PA_NEVER &&
-	    READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
+	if (now <= peak || pa_options.purge_delay == PA_NEVER)
+		return;
+	while (now > peak && (some = pa_large_purge(pa_os_clock(), 0, now - peak)))
+		now -= some < now ? some : now;
+	arenas = now > peak ? (now - peak - 1) / PA_ARENA_SIZE + 1 : 0;
+	if (arenas && READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
 		pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve,
 				       arenas < UINT_MAX ? (unsigned int)arenas : UINT_MAX);
 }
