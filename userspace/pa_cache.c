@@ -192,7 +192,8 @@ struct pa_large *pa_cache_old(u64 now, u64 delay, size_t most)
 
 	if (now - pa_missed_stamp > 1000)
 		pa_cache_limit = PA_CACHE_LEAST;
-	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE && bytes < most; lists &= lists - 1) {
+	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE && bytes < most;
+	     lists &= lists - 1) {
 		unsigned int list = (unsigned int)__builtin_ctzll(lists);
 		struct pa_large **at = &pa_cache[list];
 
