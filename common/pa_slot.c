@@ -70,9 +70,12 @@ static void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
 {
 	unsigned int i = cls - PA_FIRST_MEDIUM;
 
+	if (!PA_HOT_SPANS)
+		return;
 	slot->kept_bytes -= slot->kept[i] * pa_class_size(cls);
 	slot->kept[i] = 0;
-	slot->kept_pools = slot->pools;
+	if (slot->kept_pools < slot->pools)
+		slot->kept_pools = slot->pools;
 	slot->kept_most = slot->pools * (PA_POOL_SIZE / PA_KEPT_PART);
 	if (slot->kept_most < PA_KEPT_LEAST)
 		slot->kept_most = PA_KEPT_LEAST;

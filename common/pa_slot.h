@@ -61,7 +61,7 @@ struct pa_slot_class {
  *	from it since. Owner.
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
- * @kept_pools: what @pools was when that was computed. Owner.
+ * @kept_pools: the most that @pools was, at refills, since they went back. Owner.
  * @room: how many more local frees of a small class go to its bin. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned

@@ -363,6 +363,32 @@ static void spans_kept(void)
 	empty_everything();
 }
 
+/* Kept blocks go when the heap has become half of what it was, although spans are in use meanwhile. */
+static void spans_let_go(void)
+{
+	unsigned int cls, k, small = 1600 * pa_class[PA_SMALL_CLASSES].capacity;
+	struct pa_slot *slot = &slots[0];
+
+	start(0);
+	for (k = 0; k < small; k++)
+		alloc_from(0, PA_SMALL_CLASSES);
+	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES - 1; cls++) {
+		alloc_from(0, cls);
+		TAP_CHECK(pa_span_keep(slot, cls, oracle_del(&oracle, oracle.n - 1)) ||
+			  slot->kept_bytes > slot->kept_most / 2);
+	}
+	TAP_CHECK(slot->kept_bytes && slot->pools > 1600);
+	for (k = 0; k < small && slot->kept_bytes; k++) {
+		free_through(0, 0, false);
+		/* Fills a bin; the largest class has no kept block. */
+		if (k % (small / 8) == 0)
+			alloc_from(0, PA_CLASSES - 1);
+	}
+	TAP_CHECK(!slot->kept_bytes && oracle.n > small / 4);
+	check_all();
+	empty_everything();
+}
+
 /* A slot that goes while a freer has its pool in hand, in every order of the halves. */
 static void exit_orders(void)
 {
@@ -457,13 +483,14 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(7);
+	tap_start(8);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
+	tap_test("and go when the heap has halved", spans_let_go);
 	tap_test("a slot lets go while freers are half done", exit_orders);
 	tap_test("abandoned slots", abandoned);
 	oracle_done(&oracle);
