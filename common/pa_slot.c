@@ -202,8 +202,8 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin)
 
 /*
  * What is left in a class's only bin that was filled by cutting new blocks, and
- * that has taken no freed ones, is the end of the current pool's carved part: it becomes
- * uncarved again, without a walk over memory that perhaps was never used.
+ * that has taken no freed ones, is the end of the current pool's carved part: it
+ * becomes uncarved again, without a walk over memory that perhaps was never used.
  */
 static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *p)
 {

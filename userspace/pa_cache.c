@@ -40,9 +40,12 @@ static_assert(PA_CACHE_LISTS == 64, "a bit for each");
 
 static unsigned int pa_cache_list(size_t bytes)
 {
-	unsigned int top = 63 - (unsigned int)__builtin_clzll(bytes | 1UL << PA_CACHE_SHIFT);
-	unsigned int list = (top - PA_CACHE_SHIFT) * 4 + (unsigned int)(bytes >> (top - 2) & 3);
+	unsigned int top, list;
 
+	if (bytes < 1UL << PA_CACHE_SHIFT)
+		return 0;
+	top = 63 - (unsigned int)__builtin_clzll(bytes);
+	list = (top - PA_CACHE_SHIFT) * 4 + (unsigned int)(bytes >> (top - 2) & 3);
 	return list < PA_CACHE_LISTS ? list : PA_CACHE_LISTS - 1;
 }
 

@@ -222,8 +222,8 @@ void test_pressure_claim(unsigned long n)
 	if (!test_check(taken && !IS_ERR(other)))
 		return;
 	wake_up_process(other);
-	while (ntaken < n && (taken[ntaken] = alloc_page(GFP_KERNEL)))
-		ntaken++;
+	while (take_with(GFP_KERNEL, 0))
+		;
 	got = ntaken;
 	kthread_stop(other);
 	while (ntaken)
