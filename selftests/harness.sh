@@ -17,6 +17,11 @@ counts() {
 	[ "$got" = "$2" ] || { echo "counted '$got', should be '$2'"; return 1; }
 }
 
+case_tells() {
+	printf '1..2\nok 1 a\n  # before\nnot ok 2 b\n    # after\n# Subtest: c\n# not this\n' |
+		awk -v name=t -v status=1 -f "$LIB_DIR/tapcount.awk" /dev/stdin | tr '\n' '/' |
+		grep -qx '1 1 0/failed: t: 2 b/  # before/  # after/'
+}
 case_flat() { printf '1..3\nok 1 a\nnot ok 2 b\nok 3 c # SKIP none\n' | counts 1 "1 1 1"; }
 case_silent_pass() { counts 0 "1 0 0" </dev/null; }
 case_silent_skip() { counts 4 "0 0 1" </dev/null; }
@@ -68,7 +73,7 @@ runner_wants_a_test() { : >"$work/list"; ! runner; }
 
 tap_start
 for name in flat silent_pass silent_skip silent_fail status short all_skipped bail nested \
-	nested_parent_fails; do
+	nested_parent_fails tells; do
 	tap_run "count: $name" "case_$name"
 done
 tap_run "console: a WARN is seen" seen "${warn[@]}"

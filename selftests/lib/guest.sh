@@ -139,6 +139,7 @@ report() {
 		echo "  not ok - the kernel reported something in $name"
 		printf '%s\n' "$reports" | sed 's/^/  #   /'
 		result="not ok"
+		cp "$work/console" "$POOLALLOC_BUILD/selftests/log/console-$kernel-$geometry-$name" 2>/dev/null
 	fi
 	# A script that prints one plan and keeps it says nothing more; this catches the others.
 	counts=$(printf '%s\n' "$lines" |

@@ -1,16 +1,36 @@
 #!/usr/bin/awk -f
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # tapcount.awk -v name=NAME -v status=EXIT FILE: counts the results in a program's TAP or KTAP output.
-# First line: passed failed skipped. Then one line for each failure or skip, with its reason.
+# First line: passed failed skipped. Then one line for each failure or skip, with its reason; with the
+# first failures the diagnostics around them, so that a log that is cut still says what happened.
 #
 # A result that closes a nested test (its lines are indented deeper and come before it) is counted
 # through its children, unless it failed and no child says why. A program without any result is one
 # result, by its exit status: 0 passed, 4 skipped, anything else failed.
-function fail(what) { failed++; why = why "failed: " what "\n" }
+function fail(what) {
+	failed++
+	why = why "failed: " what "\n"
+	if (failed <= 3) {
+		why = why before
+		telling = 30
+	}
+}
 function skip(what) { skipped++; why = why "skipped: " what "\n" }
 
 BEGIN { last = 0; planned = -1 }
 { sub(/\r$/, "") }
+
+/^ *# *Subtest/ { telling = 0; before = ""; next }
+/^ *#/ {
+	text = $0
+	sub(/^ */, "  ", text)
+	if (telling && telling--)
+		why = why text "\n"
+	else
+		before = substr(before text "\n", 1, 1000)
+	next
+}
+{ telling = 0 }
 
 /^ *1\.\.[0-9]+/ {
 	match($0, /^ */)
@@ -52,6 +72,7 @@ BEGIN { last = 0; planned = -1 }
 	if (depth == 0)
 		child_failed = 0
 	last = depth
+	before = ""
 }
 
 END {
