@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,11 +87,11 @@ static void pa_no_credit(u64 now)
 
 void pa_os_init(void)
 {
-	pa_page_size = (size_t)sysconf(_SC_PAGESIZE);
+	/* sysconf() would touch a table of libc's that nothing else at a program's start needs. */
+	pa_page_size = getauxval(AT_PAGESZ);
 	/* Nothing goes at once, unless there is no delay. */
 	pa_reserve = pa_options.purge_delay ? UINT_MAX :
 					      (unsigned int)pa_options.arena_reserve;
-	pa_no_credit(pa_os_clock());
 }
 
 /* Bytes of arenas that the heap has. The lock is held. */
@@ -435,6 +436,8 @@ static void pa_spend_credit(u64 now)
 /* One step of a look; a look begins a delay after the last one has ended. */
 static void pa_look(u64 now)
 {
+	if (!READ_ONCE(pa_os.credit))
+		pa_no_credit(now);
 	if (!pa_os.looking) {
 		if (now - pa_os.looked >= pa_options.purge_delay)
 			pa_look_begin();
