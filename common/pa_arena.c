@@ -230,6 +230,36 @@ struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools)
 	return pool;
 }
 
+/**
+ * pa_arenas_populate() - get the memory of pools that will soon be used
+ * @pool: the caller's, that pa_arenas_get() has just returned
+ * @npools: so many from there on, as far as they are free and were never used
+ *
+ * Those behind the caller's count as used before from then on, so the next one
+ * who needs a pool takes them, and they lose their memory again if nobody does.
+ *
+ * Context: any; takes the node lock.
+ */
+void pa_arenas_populate(struct pa_pool *pool, unsigned int npools)
+{
+	struct pa_arena *arena = pa_arena_of(pool);
+	struct pa_node *node = pa_nodes[arena->nid];
+	unsigned int index = pa_pool_index(pool), n = pool->npools;
+	u64 idle = (u64)(atomic64_read(&arena->free) & ~atomic64_read(&arena->dirty));
+	u64 behind;
+
+	while (n < npools && index + n <= PA_ARENA_POOLS && idle >> (index + n) & 1)
+		n++;
+	if (!pa_pages_populate(pa_pool_base(pool), n * PA_POOL_SIZE))
+		return;
+	behind = pa_run_mask(index, n) & ~pa_run_mask(index, pool->npools);
+	if (!behind)
+		return;
+	pa_lock(&node->lock);
+	atomic64_or((s64)(behind & (u64)atomic64_read(&arena->free)), &arena->dirty);
+	pa_unlock(&node->lock);
+}
+
 /* Takes an arena off the heap's lists. Fails while a walker stands on it. */
 static bool pa_arena_detach(struct pa_node *node, struct pa_arena *arena)
 {

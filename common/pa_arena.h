@@ -223,6 +223,7 @@ void pa_arena_unhold(struct pa_arena *arena, u64 held);
 bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools);
 struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools);
 struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools);
+void pa_arenas_populate(struct pa_pool *pool, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);
 size_t pa_arenas_release_some(struct pa_node *node, unsigned int keep, unsigned int most);

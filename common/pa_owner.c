@@ -20,7 +20,7 @@ void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 /* Gives an owned pool that holds no live block, and is on no list, back. */
 void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 {
-	PA_WRITE_OWN(slot->pools, slot->pools - pool->npools);
+	pa_slot_loses(slot, pool);
 	if (unlikely(!pa_list_sound(pool, pool->free, pa_pool_whole(pool)))) {
 		pa_pool_damaged(pool);
 		WRITE_ONCE(pool->state, PA_POOL_LOOSE);

@@ -18,6 +18,19 @@
 /* Of empty pools, whose lists are looked through before they go. */
 #define PA_EMPTY_STEP	8
 
+/* A pool, whose class is set, becomes the slot's, or leaves it. */
+static inline void pa_slot_gains(struct pa_slot *slot, const struct pa_pool *pool)
+{
+	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
+	slot->cls[pool->cls].pools += pool->npools;
+}
+
+static inline void pa_slot_loses(struct pa_slot *slot, const struct pa_pool *pool)
+{
+	PA_WRITE_OWN(slot->pools, slot->pools - pool->npools);
+	slot->cls[pool->cls].pools -= pool->npools;
+}
+
 static inline void pa_list_add(struct pa_pool **head, struct pa_pool *pool)
 {
 	pool->prev = NULL;

@@ -157,7 +157,7 @@ void pa_slot_drain(struct pa_slot *slot)
  */
 static void pa_pool_adopt(struct pa_slot *slot, struct pa_pool *pool)
 {
-	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
+	pa_slot_gains(slot, pool);
 	PA_WRITE_OWN(slot->adoptions, slot->adoptions + 1);
 	WRITE_ONCE(pool->owner, pa_owner_word(slot, pool->cls));
 	WRITE_ONCE(pool->state, PA_POOL_CURRENT);
@@ -238,7 +238,7 @@ void pa_pool_let_go(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_release(slot, pool);
 		return;
 	}
-	PA_WRITE_OWN(slot->pools, slot->pools - pool->npools);
+	pa_slot_loses(slot, pool);
 	WRITE_ONCE(pool->state, PA_POOL_LOOSE);
 	mine = room && pa_remote_queue(pool);
 	/* The owner's last word. Pairs with pa_pool_post() and pa_free_remote(). */

@@ -30,22 +30,55 @@ static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *p
 }
 
 /*
+ * A class that grows is going to use all of its next pool, and others behind it:
+ * a page fault for each of their pages costs more than one call for all. The
+ * next ones are a sixteenth of what the class has. That is not for blocks that
+ * are larger than a page: who uses them may not touch all of it.
+ */
+#define PA_POPULATE_LEAST	(128UL << 10)
+#define PA_POPULATE_MOST	(256UL << 10)
+#define PA_POPULATE_PART	16
+
+static void pa_slot_populate(struct pa_slot *slot, struct pa_pool *pool, unsigned int cls)
+{
+	size_t run = pa_class[cls].npools * PA_POOL_SIZE;
+	size_t have = slot->cls[cls].pools * PA_POOL_SIZE;
+	size_t bytes = have / PA_POPULATE_PART;
+
+	if (!PA_POPULATE || have < PA_POPULATE_LEAST || pa_class_size(cls) > PA_CARVE_BYTES)
+		return;
+	if (bytes > PA_POPULATE_MOST)
+		bytes = PA_POPULATE_MOST;
+	/* Runs come from an arena's other end. */
+	if (bytes < run || run > PA_POOL_SIZE)
+		bytes = run;
+	if (bytes >= 4 * PA_CARVE_BYTES)
+		pa_arenas_populate(pool, (unsigned int)(bytes / PA_POOL_SIZE));
+}
+
+/*
  * Memory that was never used costs page faults and makes the heap larger: it
  * comes last, after what is kept for other classes.
  */
-static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int npools)
+static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 {
+	unsigned int npools = pa_class[cls].npools;
 	struct pa_pool *pool;
 
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot));
-	return pool ? pool : pa_arenas_get(slot->node, npools);
+	if (pool)
+		return pool;
+	pool = pa_arenas_get(slot->node, npools);
+	if (pool)
+		pa_slot_populate(slot, pool, cls);
+	return pool;
 }
 
 static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 {
-	struct pa_pool *pool = pa_pool_get(slot, pa_class[cls].npools);
+	struct pa_pool *pool = pa_pool_get(slot, cls);
 
 	if (!pool)
 		return NULL;
@@ -55,7 +88,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
 	WRITE_ONCE(pool->owner, pa_owner_word(slot, cls));
-	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
+	pa_slot_gains(slot, pool);
 	return pool;
 }
 

@@ -30,10 +30,12 @@ struct pa_bins {
  * struct pa_slot_class - what a slot has of one class
  * @current_pool: the pool that the bin is filled from, or NULL
  * @usable: further pools with blocks to give, most recently usable first
+ * @pools: pools owned, full ones too
  */
 struct pa_slot_class {
 	struct pa_pool *current_pool;
 	struct pa_pool *usable;
+	u64 pools;
 };
 
 /* Values of @dead: in use; let go in order; left behind by fork. */

@@ -161,6 +161,13 @@ static inline void pa_pages_release(void *p, size_t size)
 {
 }
 
+/* All of an arena is there. */
+#define PA_POPULATE	0
+static inline bool pa_pages_populate(void *p, size_t size)
+{
+	return false;
+}
+
 /* Between two arenas of a walk; walks run in task context only. */
 static inline void pa_breathe(void)
 {

@@ -346,6 +346,71 @@ static void hold(void)
 	follow_arenas();
 }
 
+static bool is_there(const void *p)
+{
+	unsigned char there = 0;
+
+	return !mincore((void *)((uintptr_t)p & ~(uintptr_t)4095), 4096, &there) && there & 1;
+}
+
+static struct pa_pool *get_at(unsigned int npools, unsigned int index)
+{
+	struct pa_pool *pool = pa_arenas_get(&node, npools);
+
+	TAP_CHECK(pool && pa_pool_index(pool) == index);
+	runs[nruns].pool = pool;
+	runs[nruns++].npools = npools;
+	return pool;
+}
+
+/* With a fresh pool those behind it get memory, unless they are taken or had it, and are next. */
+static void populate(void)
+{
+	struct pa_arena *arena;
+	struct pa_pool *pool, *used;
+	unsigned int i;
+
+	pa_reserve = 1;
+	TAP_CHECK(pa_arenas_grow(&node, 0, 1));
+	pool = get_at(1, 1);
+	arena = pa_arena_of(pool);
+	if (!pa_pages_populate(pa_pool_base(pool), PA_POOL_SIZE)) {
+		tap_diag("the system does not populate");
+		goto out;
+	}
+	get_at(1, 2);
+	/* Its neighbour is taken. */
+	pa_arenas_populate(pool, 8);
+	TAP_CHECK(!atomic64_read(&arena->dirty) && !is_there(pa_pool_base(pool + 2)));
+	pa_arenas_populate(pool + 1, 8);
+	TAP_CHECK((u64)atomic64_read(&arena->dirty) == bits(3, 7));
+	for (i = 1; i < 9; i++)
+		TAP_CHECK(is_there(pa_pool_base(pool + i)));
+	TAP_CHECK(!is_there(pa_pool_base(pool + 9)));
+	used = pa_arenas_get_used(&node, 7);
+	TAP_CHECK(used == pool + 2 && !atomic64_read(&arena->dirty));
+	used->state = PA_POOL_CURRENT;
+	pa_arenas_put(used);
+	/* Its neighbour has memory. */
+	pa_arenas_populate(get_at(1, 3), 64);
+	TAP_CHECK((u64)atomic64_read(&arena->dirty) == bits(4, 6));
+	TAP_CHECK(!is_there(pa_pool_base(pool + 9)));
+	/* To the arena's end. */
+	for (i = 4; i < 62; i++)
+		get_at(1, i);
+	pa_arenas_populate(get_at(1, 62), 64);
+	TAP_CHECK((u64)atomic64_read(&arena->dirty) == bits(63, 1));
+	pa_arenas_populate(get_at(1, 63), 64);
+	TAP_CHECK(!atomic64_read(&arena->dirty));
+out:
+	while (nruns) {
+		pool = runs[--nruns].pool;
+		pool->state = PA_POOL_CURRENT;
+		pa_arenas_put(pool);
+	}
+	pa_arenas_release(&node, 0);
+}
+
 /*
  * O(1), proved by access: with many arenas, all descriptors but those of the
  * few that a list operation may touch are made inaccessible.
@@ -391,13 +456,14 @@ int main(void)
 	/* A fork, a purge or a settled reserve in between would be noise here. */
 	pa_options.purge_delay = PA_NEVER;
 	pa_node_init(&node, 0);
-	tap_start(6);
+	tap_start(7);
 	rng = tap_seed();
 	tap_test("random runs against a bitmap", random_runs);
 	tap_test("pools come from the fullest arena, so the others drain", fullest_drains);
 	tap_test("release, reserve and pins", release_and_reserve);
 	tap_test("a walk while arenas come and go", walk_while_changing);
 	tap_test("held pools cannot be taken", hold);
+	tap_test("the memory of pools behind a fresh one", populate);
 	tap_test("getting and putting a pool looks at no other arenas", constant_time);
 	return tap_finish();
 }

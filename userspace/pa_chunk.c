@@ -164,6 +164,14 @@ static struct pa_chunk *pa_chunk_of(const void *p)
 	return NULL;
 }
 
+/* Was memory in huge pages asked for here? @arena is in use. */
+bool pa_chunk_is_huge(const void *arena)
+{
+	const struct pa_chunk *chunk = pa_chunk_of(arena);
+
+	return chunk && READ_ONCE(chunk->huge);
+}
+
 static unsigned int pa_chunk_index(const struct pa_chunk *chunk, const void *arena)
 {
 	return (unsigned int)((size_t)((const char *)arena - READ_ONCE(chunk->base)) /

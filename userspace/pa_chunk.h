@@ -11,6 +11,7 @@
 void *pa_chunk_take(void);
 void pa_chunk_hide(const void *arena);
 void pa_chunk_hide_idle(void);
+bool pa_chunk_is_huge(const void *arena);
 size_t pa_chunk_unmap_hidden(void);
 
 #endif

@@ -27,6 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
+
 /* Arenas that one call looks at, or gives back, at most. */
 #define PA_PURGE_STEP	8
 
@@ -167,6 +171,26 @@ void pa_pages_release(void *p, size_t size)
 
 	madvise(p, size, MADV_DONTNEED);
 	errno = saved;
+}
+
+/*
+ * Contract: the memory is there afterwards, as if each page had been written to.
+ * False: it is not, or comes in huge pages anyway. Linux knows how since 5.14;
+ * some sandboxes forbid it.
+ */
+bool pa_pages_populate(void *p, size_t size)
+{
+	static bool refused;
+	int saved = errno;
+	bool done;
+
+	if (READ_ONCE(refused) || pa_chunk_is_huge(p))
+		return false;
+	done = !madvise(p, size, MADV_POPULATE_WRITE);
+	if (!done && (errno == EINVAL || errno == EPERM))
+		WRITE_ONCE(refused, true);
+	errno = saved;
+	return done;
 }
 
 /* The lock is held. Taking one that has just gone back means: it was too early. */

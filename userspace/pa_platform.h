@@ -180,6 +180,11 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 void pa_arena_unmap(struct pa_arena *arena);
 void pa_idle(unsigned int nid);
 void pa_pages_release(void *p, size_t size);
+
+/* Page faults are what a young heap costs most. */
+#define PA_POPULATE	1
+bool pa_pages_populate(void *p, size_t size);
+
 void *pa_alloc_last_resort(size_t size, pa_gfp_t gfp);
 
 /* Reports. */

@@ -7,7 +7,13 @@
 
 #include <malloc.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
 
 #define RECORDS	400000
 
@@ -292,6 +298,59 @@ static void case_edge(unsigned int count)
 	}
 }
 
+/* Is the page that @p lies in there? */
+static bool is_there(const char *p, size_t page)
+{
+	unsigned char there = 0;
+
+	return !mincore((void *)((uintptr_t)p & ~(page - 1)), page, &there) && there & 1;
+}
+
+static bool can_populate(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && !madvise(p, page, MADV_POPULATE_WRITE);
+}
+
+/* The class takes its pages several at a time, and few that it does not need. */
+static void case_grow(void)
+{
+	size_t size, i, page = (size_t)sysconf(_SC_PAGESIZE), small, used = 100000 * 64;
+	size_t pages = 0, ready = 0;
+
+	if (!can_populate()) {
+		tap_diag("the kernel has no MADV_POPULATE_WRITE");
+		return;
+	}
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	/* A look allocates, too. */
+	look("at the start");
+	look("again");
+	small = resident;
+	for (size = 16; size <= 1024; size += 16)
+		memset(malloc(size), 1, size);
+	look("a block of each size");
+	TAP_CHECK(resident - small <= 64 * (page + 1024) + (64 << 10));
+	small = resident;
+	for (i = 0; i < 100000; i++) {
+		record[i] = malloc(64);
+		record[i][63] = 1;
+		if ((uintptr_t)record[i] % page)
+			continue;
+		pages++;
+		ready += is_there(record[i] + page, page);
+	}
+	look("100000 blocks of 64 bytes");
+	tap_diag("of %zu pages %zu had the next one ready", pages, ready);
+	TAP_CHECK(pages > used / page / 2 && ready > pages / 2);
+	TAP_CHECK(resident - small < used + used / 16 + (128 << 10));
+	malloc_trim(0);
+	look("trimmed");
+	TAP_CHECK(resident - small < used + used / 64 + (64 << 10));
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -319,10 +378,12 @@ int main(int argc, char **argv)
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
 		case_large(&seed);
+	else if (!strcmp(name, "grow"))
+		case_grow();
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|churn|"
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|grow|churn|"
 			     "edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
