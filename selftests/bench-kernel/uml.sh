@@ -31,7 +31,7 @@ prepare() {
 
 # It does not know what the kernel exports, so that is not checked here.
 build() {
-	local out=$dir/modules part
+	local out=$dir/modules part symbols=
 
 	mkdir -p "$out/bench" && for part in Kbuild common kmod; do
 		cp -rsf -T "$POOLALLOC_ROOT/$part" "$out/$part" || return 1
@@ -41,10 +41,11 @@ build() {
 		"ccflags-y := -I$out/kmod/include" >"$out/bench/Kbuild"
 	for part in "$out" "$out/bench"; do
 		make -C "$objects" ARCH=um SUBLEVEL="${release##*.}" KBUILD_MODPOST_WARN=1 M="$part" \
-			KBUILD_EXTRA_SYMBOLS="$out/Module.symvers" modules </dev/null >"$part/build.log" 2>&1 || {
+			KBUILD_EXTRA_SYMBOLS="$symbols" modules </dev/null >"$part/build.log" 2>&1 || {
 			grep -A5 'error' "$part/build.log" >&2
 			return 1
 		}
+		symbols=$out/Module.symvers
 	done
 }
 
