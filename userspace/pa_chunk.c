@@ -40,6 +40,10 @@
 #define PA_THP_HEAP	(16UL << 20)
 #define PA_HUGE		(2UL << 20)
 
+/* See pa_chunk_place(). */
+#define PA_PLACE_GAP	(64UL << 20)
+#define PA_PLACE_LEAST	(1ULL << 36)
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
@@ -75,6 +79,7 @@ static struct {
 	unsigned int nidle;	/* arenas marked so */
 	unsigned int naway;
 	unsigned int try;	/* the chunk whose addresses are asked for next */
+	uintptr_t next_place;	/* where the next chunk should end; 0: not known yet */
 } pa_space;
 
 u32 pa_readers;
@@ -116,6 +121,37 @@ static struct pa_chunk *pa_chunk_entry(void)
 	return n < PA_CHUNKS ? &pa_chunks[n] : NULL;
 }
 
+/*
+ * Maps a chunk at addresses where nobody is expected: below the library, with
+ * room for others in between, each chunk below the last one. That takes one
+ * call; for aligned memory anywhere it takes three. A program that is not
+ * relocated has nothing below it.
+ */
+static void *pa_chunk_place(size_t size, size_t align)
+{
+	uintptr_t next = pa_space.next_place;
+	int saved = errno;
+	char *want, *p;
+
+	if (!next && (uintptr_t)&pa_space > PA_PLACE_LEAST)
+		next = (uintptr_t)&pa_space - PA_PLACE_GAP;
+	want = (char *)((next - size) & ~(align - 1));
+	if (next <= PA_PLACE_LEAST)
+		return NULL;
+	p = mmap(want, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p != MAP_FAILED && p != want) {
+		/* A kernel that does not know the flag. */
+		munmap(p, size);
+		p = MAP_FAILED;
+	}
+	errno = saved;
+	if (p == MAP_FAILED)
+		return NULL;
+	pa_space.next_place = (uintptr_t)p;
+	return p;
+}
+
 /* Maps the next chunk; when memory is short, smaller ones are tried. */
 static bool pa_chunk_map(void)
 {
@@ -127,8 +163,13 @@ static bool pa_chunk_map(void)
 		return false;
 	if (!pa_space.size)
 		pa_space.size = PA_CHUNK_MIN;
-	for (size = pa_space.size; size >= PA_ARENA_SIZE && !p; size /= 2)
-		p = pa_os_reserve(size, size >= PA_HUGE ? PA_HUGE : PA_ARENA_SIZE);
+	for (size = pa_space.size; size >= PA_ARENA_SIZE && !p; size /= 2) {
+		size_t align = size >= PA_HUGE ? PA_HUGE : PA_ARENA_SIZE;
+
+		p = pa_chunk_place(size, align);
+		if (!p)
+			p = pa_os_reserve(size, align);
+	}
 	if (!p)
 		return false;
 	size *= 2;

@@ -351,6 +351,35 @@ static void case_grow(void)
 	TAP_CHECK(resident - small < used + used / 64 + (64 << 10));
 }
 
+/* The heap grows although somebody else has the addresses below it. */
+static void case_obstacle(void)
+{
+	const uintptr_t huge = (uintptr_t)2 << 20, room = (uintptr_t)4 << 30;
+	uintptr_t first = (uintptr_t)malloc(64) & ~(huge - 1);
+	size_t i, below = 0, above = 0;
+	void *p;
+
+	p = mmap((void *)(first - room), room, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!TAP_CHECK(p == (void *)(first - room)))
+		return;
+	for (i = 0; i < RECORDS; i++) {
+		record[i] = malloc(256);
+		if (!TAP_CHECK(record[i]))
+			return;
+		memset(record[i], (int)i, 256);
+		below += (uintptr_t)record[i] < first - room;
+		above += (uintptr_t)record[i] >= first + huge;
+	}
+	look("400000 records");
+	tap_diag("%zu below the obstacle, %zu above", below, above);
+	TAP_CHECK(below + above > RECORDS / 2);
+	for (i = 0; i < RECORDS; i++) {
+		TAP_CHECK(record[i][0] == (char)i && record[i][255] == (char)i);
+		free(record[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -380,11 +409,13 @@ int main(int argc, char **argv)
 		case_large(&seed);
 	else if (!strcmp(name, "grow"))
 		case_grow();
+	else if (!strcmp(name, "obstacle"))
+		case_obstacle();
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|grow|churn|"
-			     "edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|grow|"
+			     "obstacle|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
