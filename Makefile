@@ -79,7 +79,7 @@ check-debug-kernel: ## the kernel tests on kernels with KASAN, lockdep and KCSAN
 	$(Q)$(LIB)/deps.sh debug-kernel
 	$(Q)$(LIB)/debug_kernel.sh kasan
 	$(Q)$(LIB)/debug_kernel.sh kcsan
-	$(Q)HOTPLUG_CYCLES=$(or $(HOTPLUG_CYCLES),100) selftests/matrix.sh $(or $(KERNELS),6.1-kasan:slab 6.1-kasan:pool 6.1-kcsan:pool)
+	$(Q)HOTPLUG_CYCLES=$(HOTPLUG_CYCLES) selftests/matrix.sh $(or $(KERNELS),6.1-kasan:slab 6.1-kasan:pool 6.1-kcsan:pool)
 
 check-dkms: ## dkms add, build and install in a Debian chroot; as root, 2 minutes, 15 seconds when repeated
 	$(Q)$(LIB)/deps.sh kernel chroot

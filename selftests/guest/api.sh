@@ -15,11 +15,13 @@ accounted "$((20 * 26 * $(nproc)))" "holding blocks"
 scenario release
 accounted 0 "after release"
 
-# An error path at every arena that the scenario asks for.
+# An error path at every arena that the scenario asks for; with backend=slab at the blocks, which are many
+# and have all the same one.
 n=0
 failed=1
+has_pools && step=1 || step=$SCALE
 while [ "$failed" != 0 ] && [ $n -lt 200 ]; do
-	n=$((n + 1))
+	n=$((n + step))
 	echo trim >$PROC
 	echo $n >$PARAMS/fail_nth
 	echo fail >$TEST
@@ -33,8 +35,8 @@ while [ "$failed" != 0 ] && [ $n -lt 200 ]; do
 	fi
 done
 echo 0 >$PARAMS/fail_nth
-[ $n -gt 1 ] && [ "$failed" = 0 ]
-result $? "each of the first $((n - 1)) requests for memory failed once, nothing leaked"
+[ $n -gt "$step" ] && [ "$failed" = 0 ]
+result $? "each request for memory up to number $n (in steps of $step) failed once, nothing leaked"
 unload
 
 load max_arenas=4 && load_test

@@ -36,19 +36,19 @@ is "backend=slab" "$(cat $PARAMS/backend) $(grep '^backend' $PROC)" "slab backen
 is "a kmem_cache per class" "$(caches)" 112
 scenario api
 accounted 0 "after api"
-scenario threads 20000
+scenario threads "$(scaled 20000)"
 accounted 0 "after threads"
 # SLUB takes sleeping locks there.
 if ! uname -v | grep -q PREEMPT_RT; then
 	scenario contexts
 	accounted 0 "after contexts"
-	scenario storm 10000
+	scenario storm "$(scaled 10000)"
 	accounted 0 "after the storm"
 fi
 scenario object 0
-scenario deferred 5000
+scenario deferred "$(scaled 5000)"
 accounted 0 "after deferred frees"
-scenario pipe 20000
+scenario pipe "$(scaled 20000)"
 accounted 0 "after the pipe"
 
 scenario hold 20

@@ -39,12 +39,13 @@ has_pools && line=identity || line=live_blocks
 scenario start
 i=0
 bad=0
-while [ $i -lt 300 ]; do
+reports=$(scaled 300)
+while [ $i -lt "$reports" ]; do
 	cat $PROC >/tmp/report || bad=$((bad + 1))
 	[ "$(grep -c "^$line " /tmp/report)" = 1 ] || bad=$((bad + 1))
 	i=$((i + 1))
 done
-is "300 reports under load, all complete" $bad 0
+is "$reports reports under load, all complete" $bad 0
 scenario stop
 accounted 0 "after reading under load"
 unload
@@ -52,7 +53,7 @@ unload
 # Unloading right behind a storm of deferred frees.
 log_start
 for i in 1 2 3 4 5; do
-	load && load_test && echo "deferred-storm 5000" >$TEST && unload || break
+	load && load_test && echo "deferred-storm $(scaled 5000)" >$TEST && unload || break
 done
 is "unloads while frees are deferred" $? 0
 log_has "leak:"

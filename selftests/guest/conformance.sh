@@ -5,7 +5,7 @@
 
 load
 log_start
-insmod test_conformance.ko seed="${TEST_SEED:-1}"
+insmod test_conformance.ko seed="${TEST_SEED:-1}" scale="$SCALE"
 dmesg | sed -n 's/.*test_conformance: //p' >/tmp/conformance
 while read -r line; do
 	case "$line" in

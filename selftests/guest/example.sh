@@ -37,16 +37,19 @@ for line in "" set "set k" "set  v" get "put k v"; do
 done
 
 # Readers beside writers.
+writes=$(scaled 300) reads=$(scaled 20)
 (
 	i=0
-	while [ $i -lt 300 ]; do
+	while [ $i -lt "$writes" ]; do
 		echo "set beside $(printf '%0*d' $((i % 400 + 1)) 0)" >$TABLE
 		i=$((i + 1))
 	done
 ) &
 bad=0
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+i=0
+while [ $i -lt "$reads" ]; do
 	[ "$(grep -c '^key[0-9]* ' $TABLE)" = 5000 ] || bad=$((bad + 1))
+	i=$((i + 1))
 done
 wait
 is "readers beside a writer always see every key" $bad 0

@@ -5,7 +5,7 @@
 
 CPU1=/sys/devices/system/cpu/cpu1/online
 # In make check-matrix they are 1000: 676 s on a machine with ten times as much to do as it can, 4 CPU minutes.
-cycles=${HOTPLUG_CYCLES:-100}
+cycles=${HOTPLUG_CYCLES:-$(scaled 100)}
 
 load reserve=0 spare=8 && load_test
 scenario hold 100
@@ -22,7 +22,7 @@ scenario api
 has_pools && at_most "and given back" "$(value arenas)" 1
 check "CPU 1 comes back" sh -c "echo 1 >$CPU1"
 has_pools && check "its slot is in use" grep -q 'cpu1$' $PROC
-scenario threads 5000
+scenario threads "$(scaled 5000)"
 accounted 0 "both go on"
 
 # A CPU that is gone when the module is loaded.

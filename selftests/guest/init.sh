@@ -9,7 +9,7 @@ scenario contexts
 # What SLUB has is not to be read.
 has_pools && scenario wiped 1
 accounted 0 "with init_on_alloc=1 init_on_free=1"
-scenario threads 5000
+scenario threads "$(scaled 5000)"
 accounted 0 "after threads"
 unload
 finish

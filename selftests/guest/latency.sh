@@ -15,7 +15,7 @@ POOLALLOC_BACKEND=pool
 [ "$POOLALLOC_GEOMETRY" = modern ] && scale=4 || scale=1
 load spare=8 && load_test
 # Whole calls, with interrupts off.
-scenario latency 100000
+scenario latency "$(scaled 100000)"
 longest alloc 50000
 longest free 15000
 longest free_rcu 5000

@@ -27,7 +27,7 @@ wrong 7 free_twice "was freed twice"
 scenario api
 accounted 0 "after wrong frees"
 # A scenario that uses every class notices the list that goes in a circle.
-scenario threads 5000
+scenario threads "$(scaled 5000)"
 unload
 
 load check_free=1 && load_test

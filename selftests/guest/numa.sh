@@ -32,8 +32,8 @@ scenario release
 taskset -p 3 $$ >/dev/null
 scenario api
 scenario contexts
-scenario threads 20000
-scenario deferred 5000
+scenario threads "$(scaled 20000)"
+scenario deferred "$(scaled 5000)"
 accounted 0 "after all"
 
 # A node's CPU goes: the other one takes over what it left.

@@ -63,7 +63,7 @@ is "but not write" $? 1
 # Beside threads that allocate and free all the time.
 scenario hold 50
 scenario start 2
-scenario reads 10000
+scenario reads "$(scaled 10000)"
 is "a reader in pieces" "$(dd if=$PROC bs=100 2>/dev/null | grep -c '^identity ')" 1
 scenario stop
 scenario release

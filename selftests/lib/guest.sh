@@ -27,10 +27,11 @@ done
 shift $((OPTIND - 1))
 
 guest_dir=$SELFTESTS_DIR/guest
-# Kernels that check themselves take longer.
+# Kernels that check themselves take longer: timeouts are multiplied by the first, loops divided by the second.
 case "$kernel" in
-*-kasan*|*-kcsan*) slowness=5 ;;
-*) slowness=1 ;;
+*-kasan*) slowness=5 scale=10 ;;
+*-kcsan*) slowness=5 scale=5 ;;
+*) slowness=1 scale=1 ;;
 esac
 work=$(mktemp -d) || die "no temporary directory"
 trap 'rm -rf "$work"' EXIT
@@ -102,7 +103,7 @@ boot_options() {
 		--timeout "$(awk '{ s += $1 } END { print s + 300 }' "$work/timeouts.$1")"
 		--env "GUEST_TIMEOUT=$(sort -n "$work/timeouts.$1" | tail -n 1)"
 		--env "POOLALLOC_GEOMETRY=$geometry" --env "POOLALLOC_BACKEND=$backend"
-		--env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}")
+		--env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}" --env "TEST_SCALE=${TEST_SCALE:-$scale}")
 	[ -n "${HOTPLUG_CYCLES:-}" ] && opts+=(--env "HOTPLUG_CYCLES=$HOTPLUG_CYCLES")
 	[ -n "$numa" ] && opts+=(--numa)
 	[ -n "$icount" ] && opts+=(--icount)

@@ -28,6 +28,9 @@ bool test_check_at(bool holds, const char *what, const char *file, int line);
 u64 test_random(u64 *state);
 u64 test_seed(unsigned int stream);
 
+/* How often something is tried, at least once; less on a kernel that checks itself. */
+unsigned long test_scaled(unsigned long n);
+
 /* What a block is filled with depends on where it is and on @tag. */
 void test_fill(void *p, size_t size, u8 tag);
 bool test_intact(const void *p, size_t size, u8 tag);

@@ -48,11 +48,11 @@ static void one_size(size_t size)
 
 static void every_size(void)
 {
-	size_t size;
+	size_t size, step = 61 * 520 / test_scaled(520);
 
 	for (size = 0; size <= 1100; size++)
 		one_size(size);
-	for (; size <= POOLALLOC_MAX_SIZE; size += 61)
+	for (; size <= POOLALLOC_MAX_SIZE; size += step)
 		one_size(size);
 	one_size(POOLALLOC_MAX_SIZE);
 	test_check(!poolalloc_alloc(POOLALLOC_MAX_SIZE + 1, GFP_KERNEL));
@@ -70,19 +70,19 @@ static void every_size(void)
 
 static void bulk_of(size_t size, gfp_t gfp, void **blocks)
 {
+	unsigned int i, n, want = test_scaled(BULK);
 	size_t usable = documented_size(size);
-	unsigned int i, n;
 
-	n = poolalloc_alloc_bulk(size, gfp, BULK, blocks);
-	test_check(n == BULK);
+	n = poolalloc_alloc_bulk(size, gfp, want, blocks);
+	test_check(n == want);
 	for (i = 0; i < n; i++) {
 		test_check(!(gfp & __GFP_ZERO) || !memchr_inv(blocks[i], 0, usable));
 		test_fill(blocks[i], usable, i);
 	}
 	for (i = 0; i < n; i++)
 		test_check(test_intact(blocks[i], usable, i));
-	poolalloc_free(blocks[BULK / 2]);
-	blocks[BULK / 2] = NULL;
+	poolalloc_free(blocks[n / 2]);
+	blocks[n / 2] = NULL;
 	poolalloc_free_bulk(n, blocks);
 }
 

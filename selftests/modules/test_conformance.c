@@ -13,6 +13,10 @@ static ulong seed = 1;
 module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "Start of the random sequence");
 
+static uint scale = 1;
+module_param(scale, uint, 0444);
+MODULE_PARM_DESC(scale, "Divisor for the length of the random sequence (default 1)");
+
 static unsigned int broken;
 
 static bool conf_check_at(bool holds, const char *what, int line)
@@ -23,7 +27,7 @@ static bool conf_check_at(bool holds, const char *what, int line)
 }
 
 #define conf_u64		u64
-#define CONF_STEPS		60000
+#define CONF_STEPS		(60000 / max(scale, 1U))
 #define CONF_CHECK(cond)	conf_check_at(!!(cond), #cond, __LINE__)
 #define CONF_ALLOC(size)	poolalloc_alloc(size, GFP_KERNEL)
 #define CONF_ZALLOC(size)	poolalloc_zalloc(size, GFP_KERNEL)

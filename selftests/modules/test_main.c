@@ -19,6 +19,10 @@ static ulong seed = 1;
 module_param(seed, ulong, 0644);
 MODULE_PARM_DESC(seed, "Start of all random sequences");
 
+static uint scale = 1;
+module_param(scale, uint, 0444);
+MODULE_PARM_DESC(scale, "Divisor for the lengths of loops, for kernels that check themselves (default 1)");
+
 const u16 test_sizes[] = {
 	0, 1, 7, 8, 9, 10, 16, 17, 24, 33, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257,
 	300, 384, 488, 504, 511, 512, 513, 576, 577, 700, 1000, 1024, 1025, 1500, 2048, 3000,
@@ -31,6 +35,7 @@ static const struct scenario {
 	const char *name;
 	void (*run)(unsigned long arg);
 	unsigned long arg;
+	bool loop;
 } scenarios[] = {
 	{ "api", test_api, 0 },
 	{ "exhaust", test_api_exhaust, 64 },
@@ -39,20 +44,20 @@ static const struct scenario {
 	{ "hold", test_api_hold, 1000 },
 	{ "release", test_api_release, 0 },
 	{ "contexts", test_context, 0 },
-	{ "storm", test_context_storm, 50000 },
-	{ "threads", test_threads, 50000 },
-	{ "pipe", test_threads_pipe, 200000 },
+	{ "storm", test_context_storm, 50000, true },
+	{ "threads", test_threads, 50000, true },
+	{ "pipe", test_threads_pipe, 200000, true },
 	{ "idle-class", test_threads_idle_class, 50000 },
 	{ "start", test_threads_start, 0 },
 	{ "stop", test_threads_stop, 0 },
-	{ "deferred", test_deferred, 20000 },
+	{ "deferred", test_deferred, 20000, true },
 	{ "on-node", test_api_on_node, 0 },
 	{ "wiped", test_api_wiped, 1 },
 	{ "hold512", test_api_hold512, 20000 },
 	{ "misuse", test_misuse, 0 },
 	{ "object", test_object, 4096 },
-	{ "reads", test_proc_reads, 10000 },
-	{ "latency", test_latency, 100000 },
+	{ "reads", test_proc_reads, 10000, true },
+	{ "latency", test_latency, 100000, true },
 	{ "latency-preempt", test_latency_preempt, 20 },
 	{ "fragment", test_pressure_fragment, 0 },
 	{ "defragment", test_pressure_defragment, 0 },
@@ -60,7 +65,7 @@ static const struct scenario {
 	{ "cache", test_pressure_cache, 0 },
 	{ "trim", test_pressure_trim, 0 },
 	{ "claim", test_pressure_claim, 10000 },
-	{ "deferred-storm", test_deferred_storm, 50000 },
+	{ "deferred-storm", test_deferred_storm, 50000, true },
 };
 
 static DEFINE_MUTEX(running);		/* one scenario at a time */
@@ -179,6 +184,11 @@ void test_on_cpus(void (*fn)(unsigned int cpu, unsigned long arg), unsigned long
 	kfree(workers);
 }
 
+unsigned long test_scaled(unsigned long n)
+{
+	return max(n / max(scale, 1U), 1UL);
+}
+
 static int run_scenario(char *command)
 {
 	char *word = strsep(&command, " ");
@@ -192,7 +202,7 @@ static int run_scenario(char *command)
 	if (i == ARRAY_SIZE(scenarios))
 		return -EINVAL;
 	s = &scenarios[i];
-	arg = s->arg;
+	arg = s->loop ? test_scaled(s->arg) : s->arg;
 	if (command && kstrtoul(command, 0, &arg))
 		return -EINVAL;
 	if (mutex_lock_interruptible(&running))
