@@ -31,6 +31,12 @@ else
 fi
 result $? "backend=slub is refused with a message"
 
+# When a cache cannot be made, those that there are go again.
+for n in 1 2 56 112; do
+	load backend=slab fail_nth=$n 2>/dev/null
+	is "without the cache number $n it does not load" "$? $(caches)" "1 0"
+done
+
 load backend=slab && load_test
 is "backend=slab" "$(cat $PARAMS/backend) $(grep '^backend' $PROC)" "slab backend slab"
 is "a kmem_cache per class" "$(caches)" 112
