@@ -52,6 +52,7 @@ allowed() {
 refused() { ! allowed "$@"; }
 warn=("------------[ cut here ]------------" "WARNING: CPU: 0 PID: 1 at kmod/x.c:3 f+0x1" "Call Trace:"
 	" <TASK>" " f+0x1" " </TASK>" "---[ end trace 0000000000000000 ]---")
+odebug="ODEBUG: Out of memory. ODEBUG disabled"
 
 list() { printf '%s\t%s\t%s\n' "$@" >"$work/list"; }
 runner() { POOLALLOC_BUILD=$work "$SELFTESTS_DIR/run.sh" -j 2 "$work/list" >"$work/out" 2>&1; }
@@ -85,6 +86,10 @@ tap_run "console: KASAN" seen "BUG: KASAN: slab-use-after-free in f+0x1"
 tap_run "console: RCU stall" seen "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"
 tap_run "console: a trace alone" seen "Call Trace:"
 tap_run "console: a sleeping function" seen "BUG: sleeping function called from invalid context at x"
+tap_run "console: a report of one line" seen "$odebug"
+tap_run "console: an allowed one is not" allowed 'ODEBUG disabled' "$odebug"
+tap_run "console: allowing it allows nothing around it" refused 'ODEBUG disabled' "BUG: other" "$odebug"
+tap_run "console: nor behind it" refused 'ODEBUG disabled' "$odebug" "BUG: other"
 tap_run "console: ordinary lines" unseen "poolalloc: loaded" \
 	"poolalloc: loading out-of-tree module taints kernel."
 tap_run "runner: passes and skips" runner_passes

@@ -13,6 +13,8 @@ BEGIN {
 		"sleeping function called|scheduling while atomic|ODEBUG|refcount_t:|" \
 		"[Bb]ad page|page dumped because|corruption|Corruption|" \
 		"soft lockup|hard LOCKUP|Out of memory|oom-kill|Kernel stack is corrupted|Unknown symbol"
+	# Has no more lines, and is no part of another report.
+	alone = "ODEBUG: Out of memory\\. ODEBUG disabled"
 	ends = "</TASK>|---\\[ end trace|===================="
 	running = "boot"
 }
@@ -52,6 +54,11 @@ line ~ /^guest: / {
 	next
 }
 !counting && !all { next }
+line ~ alone {
+	if (allow == "" || line !~ allow)
+		printf "[%s]\n%s\n", running, $0
+	next
+}
 text != "" {
 	text = text $0 "\n"
 	if (line ~ ends || ++lines >= 80)
