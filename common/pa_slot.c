@@ -16,9 +16,18 @@ struct pa_slot *pa_slots;
 #define PA_CARVE_BYTES	4096
 
 /*
+ * A refill should bring so many blocks. Where few go round, as in a loop that
+ * allocates one and frees it, each one would be a refill: after a number of such
+ * refills in a row new blocks are cut although some came back, or, if the pool
+ * is wholly cut, another one is taken.
+ */
+#define PA_REFILL_LEAST	8
+#define PA_REFILL_SHORTS	16
+
+/*
  * Should a refill look elsewhere? Yes if the pool has nothing to give, or only
  * the few blocks that came back since the last refill while a pool waits that
- * has more.
+ * has more, or again and again.
  */
 static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *pool)
 {
@@ -26,7 +35,8 @@ static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *p
 		return false;
 	if (!pool->free)
 		return true;
-	return c->usable && pool->capacity - pool->left < pa_class[pool->cls].wake;
+	return (c->usable || c->shorts >= PA_REFILL_SHORTS) &&
+	       pool->capacity - pool->left < pa_class[pool->cls].wake;
 }
 
 /*
@@ -141,19 +151,33 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 	return first;
 }
 
+/* Once more, is what came back to a single pool few? Blocks of spans stay in bins. */
+static bool pa_pool_is_short(struct pa_slot_class *c, const struct pa_pool *pool)
+{
+	if (pool->carved - pool->left >= PA_REFILL_LEAST || pool->npools > 1)
+		c->shorts = 0;
+	else if (c->shorts < PA_REFILL_SHORTS)
+		c->shorts++;
+	return c->shorts == PA_REFILL_SHORTS;
+}
+
 /*
- * Takes a pool's whole free list, or cuts new blocks. All blocks carved so
- * far are out afterwards.
+ * Takes a pool's whole free list, or cuts new blocks.
  * Return: a list, or NULL: a hole brought nothing yet, or the pool's list was
  * damaged: it is dropped, its blocks stay out for ever.
  */
 static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 {
+	struct pa_slot_class *c = &slot->cls[pool->cls];
 	void *list = pool->free;
 
 	slot->fresh[pool->cls] = false;
-	if (!list)
+	if (list && pa_pool_is_short(c, pool) && pool->carved < pool->capacity)
+		list = NULL;
+	if (!list) {
+		c->shorts = 0;
 		return pool->holes ? pa_hole_fill(pool) : pa_pool_carve(slot, pool);
+	}
 	if (unlikely(!pa_pool_holds(pool, list) ||
 		     !pa_list_sound(pool, list, pa_pool_whole(pool) - pool->left))) {
 		pa_pool_damaged(pool);

@@ -31,11 +31,13 @@ struct pa_bins {
  * @current_pool: the pool that the bin is filled from, or NULL
  * @usable: further pools with blocks to give, most recently usable first
  * @pools: pools owned, full ones too
+ * @shorts: refills in a row that brought few blocks
  */
 struct pa_slot_class {
 	struct pa_pool *current_pool;
 	struct pa_pool *usable;
-	u64 pools;
+	u32 pools;
+	u8 shorts;
 };
 
 /* Values of @dead: in use; let go in order; left behind by fork. */

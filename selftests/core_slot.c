@@ -312,6 +312,57 @@ static void uncarved_again(void)
 	}
 }
 
+/* Allocates a block and frees it, again and again. Return: refills that this took. */
+static u64 go_round(unsigned int cls, unsigned int times)
+{
+	struct pa_slot *slot = &slots[0];
+	u64 before = slot->refills;
+
+	for (; times; times--) {
+		void *p = pa_slot_alloc(slot, cls);
+
+		if (!p && TAP_CHECK(pa_arenas_grow(&node, 0, pa_class[cls].npools)))
+			p = pa_slot_alloc(slot, cls);
+		if (!TAP_CHECK(p))
+			break;
+		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
+	}
+	return slot->refills - before;
+}
+
+/*
+ * A loop with one block brings a refill each 8 turns at most, however full the pool is; of large
+ * blocks, each time that so many came back as wake a pool.
+ */
+static void few_go_round(void)
+{
+	unsigned int cls, live, times = 4000;
+
+	for (cls = 1; cls < PA_CLASSES; cls++) {
+		unsigned int capacity = pa_class[cls].capacity, wake = pa_class[cls].wake;
+		unsigned int few = times / (wake < 8 ? wake : 8) + 1;
+
+		if (wake < 2 || pa_class[cls].npools > 1)
+			continue;
+		for (live = 0; live <= capacity; live += live + 1 < capacity ? capacity - 1 : 1) {
+			u64 refills;
+
+			start(0);
+			while (oracle.n < live)
+				alloc_from(0, cls);
+			go_round(cls, 100);
+			refills = go_round(cls, times);
+			if (!TAP_CHECK(refills <= few))
+				tap_diag("class %u, %u live: %llu refills in %u turns", cls, live,
+					 (unsigned long long)refills, times);
+			/* It is not that pools are taken without end. */
+			TAP_CHECK(slots[0].pools <= 3);
+			check_all();
+			empty_everything();
+		}
+	}
+}
+
 static size_t kept_bytes(const struct pa_slot *slot)
 {
 	size_t bytes = 0;
@@ -483,12 +534,13 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(8);
+	tap_start(9);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
 	tap_test("cut and not used: uncut again", uncarved_again);
+	tap_test("a loop with one block needs few refills", few_go_round);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("and go when the heap has halved", spans_let_go);
 	tap_test("a slot lets go while freers are half done", exit_orders);

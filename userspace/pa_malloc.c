@@ -15,6 +15,9 @@
 
 #define PA_API __attribute__((visibility("default")))
 
+/* One or two lines of the instruction cache, wherever the linker puts the rest. */
+#define PA_HOT __attribute__((aligned(64)))
+
 /* Where the bin for 9..PA_FAST_MAX bytes is, aligned to 16. */
 static __always_inline size_t pa_malloc_bin(size_t size)
 {
@@ -38,7 +41,7 @@ static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 	return pa_user_alloc_slow(size, 16, false);
 }
 
-PA_API void *malloc(size_t size)
+PA_API PA_HOT void *malloc(size_t size)
 {
 	/* One compare for both ends: 0..8 wraps around. */
 	if (likely(size - 9 < PA_FAST_MAX - 8)) {
@@ -50,7 +53,7 @@ PA_API void *malloc(size_t size)
 	return pa_malloc_slow(size);
 }
 
-PA_API void free(void *p)
+PA_API PA_HOT void free(void *p)
 {
 	pa_user_free(p);
 }

@@ -109,6 +109,12 @@ static __always_inline void *pa_user_refill(unsigned int cls, size_t size, size_
 	if (size <= PA_FAST_MAX) {
 		bin = &bins->bin[((size + align - 1) & ~(align - 1)) / PA_SMALL_STEP];
 		p = pa_bin_pop(bin);
+		/* A class's first blocks came from elsewhere, see pa_user_alloc_slower(). */
+		if (!p && cls >= PA_FIRST_MEDIUM) {
+			p = xchg(pa_slot_bin(slot, cls), NULL);
+			if (p)
+				PA_WRITE_OWN(*bin, pa_load_link(p));
+		}
 	} else {
 		bin = pa_slot_bin(slot, cls);
 		p = pa_medium_pop(slot, cls);
