@@ -41,7 +41,7 @@ static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 	return pa_user_alloc_slow(size, 16, false);
 }
 
-PA_API PA_HOT void *malloc(size_t size)
+static __always_inline void *pa_malloc(size_t size)
 {
 	/* One compare for both ends: 0..8 wraps around. */
 	if (likely(size - 9 < PA_FAST_MAX - 8)) {
@@ -51,6 +51,11 @@ PA_API PA_HOT void *malloc(size_t size)
 			return p;
 	}
 	return pa_malloc_slow(size);
+}
+
+PA_API PA_HOT void *malloc(size_t size)
+{
+	return pa_malloc(size);
 }
 
 PA_API PA_HOT void free(void *p)
@@ -71,13 +76,12 @@ PA_API void *calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (likely(bytes - 9 < PA_FAST_MAX - 8)) {
-		void *p = pa_user_pop(pa_malloc_bin(bytes));
+	if (likely(bytes <= PA_MEDIUM_MAX)) {
+		void *p = pa_malloc(bytes);
 
-		if (likely(p))
-			return memset(p, 0, bytes);
+		return p ? memset(p, 0, bytes) : NULL;
 	}
-	return pa_user_alloc_slow(bytes ? bytes : 1, bytes > 8 ? 16 : 8, true);
+	return pa_user_alloc_slow(bytes, 16, true);
 }
 
 PA_API void *realloc(void *p, size_t size)

@@ -166,9 +166,12 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 
 	if (likely(cls)) {
 		p = pa_user_refill(cls, size, align);
-		if (likely(p))
-			return zero ? memset(p, 0, size) : p;
+	} else {
+		cls = pa_class_aligned(size, align);
+		p = cls ? pa_user_refill(cls, pa_class_size(cls), 8) : NULL;
 	}
+	if (likely(p))
+		return zero ? memset(p, 0, size) : p;
 	return pa_user_alloc_slower(size, align, zero);
 }
 
@@ -313,8 +316,24 @@ void *pa_user_realloc(void *p, size_t size, size_t align)
 	return pa_user_move(p, old, size, align);
 }
 
+/* The largest size whose bin has blocks at multiples of @align only, if it is one itself. */
+static __always_inline size_t pa_aligned_most(size_t align)
+{
+	return align <= 64 ? PA_FAST_MAX : PA_SMALL_MAX;
+}
+
 /* Contract of the aligned functions: @align is a power of two. */
 void *pa_user_aligned(size_t align, size_t size)
 {
-	return pa_user_alloc_slow(size, align < 8 ? 8 : align, false);
+	size_t rounded;
+
+	align = align < 8 ? 8 : align;
+	rounded = (size + align - 1) & ~(align - 1);
+	if (likely(rounded - 1 < pa_aligned_most(align))) {
+		void *p = pa_user_pop(rounded);
+
+		if (likely(p))
+			return p;
+	}
+	return pa_user_alloc_slow(size, align, false);
 }

@@ -421,12 +421,17 @@ static void test_others(void)
 	/* libc's reaches libc: what it has mapped from here on is a mapping of its own. */
 	if (is_system) {
 		struct mallinfo2 before = mallinfo2();
-		void *p;
+		void *p[200];
+		int n = 0;
 
 		TAP_CHECK(mallopt(M_MMAP_THRESHOLD, 4096) == 1);
-		p = malloc(50000);
-		TAP_CHECK(p && mallinfo2().hblks == before.hblks + 1);
-		free(p);
+		/* The first ones may still fit into what its heap has free. */
+		do {
+			p[n] = malloc(50000);
+		} while (TAP_CHECK(p[n]) && mallinfo2().hblks == before.hblks && ++n < 200);
+		TAP_CHECK(n < 200);
+		for (n = n < 200 ? n : 199; n >= 0; n--)
+			free(p[n]);
 		TAP_CHECK(mallinfo2().hblks == before.hblks);
 	}
 	free(NULL);
