@@ -6,8 +6,8 @@ set -u
 . "$LIB_DIR/tap.sh"
 . "$SELFTESTS_DIR/malloc/lib.sh"
 
-shared_cases="constructors keys dlsym teardown atexit fork fork-frees spawn rlimit"
-static_cases="constructors keys teardown atexit fork fork-frees spawn rlimit"
+shared_cases="constructors keys dlsym teardown atexit fork fork-frees spawn rlimit wrong"
+static_cases="constructors keys teardown atexit fork fork-frees spawn rlimit wrong"
 
 # Libraries that are initialised before ours, with constructors that allocate.
 early_library() {

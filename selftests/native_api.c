@@ -334,6 +334,26 @@ static void walk(void)
 	forget_all();
 }
 
+/* More than one piece of the table of large blocks; entries are used again. */
+static void many_large(void)
+{
+	struct poolalloc_stats s;
+	size_t k;
+
+	while (oracle.n < 2500)
+		remember(poolalloc_alloc(40000), 40000);
+	for (k = 0; k < 1500; k++)
+		forget(tap_random(&rng) % oracle.n);
+	while (oracle.n < 2100)
+		remember(poolalloc_alloc(40000 + 4 * oracle.n), 40000 + 4 * oracle.n);
+	TAP_CHECK(!poolalloc_stats(&s) && s.large_blocks == oracle.n);
+	oracle_walk_start(&oracle);
+	TAP_CHECK(poolalloc_walk(oracle_visit, &oracle) == 0);
+	oracle_walk_end(&oracle);
+	forget_all();
+	TAP_CHECK(!poolalloc_stats(&s) && !s.large_blocks && !s.large_bytes);
+}
+
 static int stop_at_third(void *ctx, void *block, size_t size)
 {
 	(void)block;
@@ -449,7 +469,7 @@ static void random_sequence(void)
 
 int main(void)
 {
-	tap_start(16);
+	tap_start(17);
 	rng = tap_seed();
 	tap_test("every size, all of it usable", every_size);
 	tap_test("zalloc", zeroed);
@@ -461,6 +481,7 @@ int main(void)
 	tap_test("realloc step by step", growing);
 	tap_test("bulk", bulk);
 	tap_test("the walk visits each live block once", walk);
+	tap_test("thousands of large blocks", many_large);
 	tap_test("visitors may stop, allocate and free", walk_visitors);
 	tap_test("statistics are exact", statistics);
 	tap_test("trim gives all empty arenas back", trim);

@@ -29,7 +29,7 @@
 #define PA_CACHE_LOOK		8
 #define PA_CACHE_PURGE		32
 
-static struct pa_large *pa_cache[PA_CACHE_LISTS];
+static struct pa_mapping *pa_cache[PA_CACHE_LISTS];
 static u64 pa_cache_used;	/* bit i is set when list i is not empty */
 static size_t pa_cache_bytes;
 static size_t pa_cache_limit = PA_CACHE_LEAST;
@@ -56,22 +56,22 @@ static u64 pa_cache_between(size_t from, size_t to)
 	       (~0ULL >> (PA_CACHE_LISTS - 1 - pa_cache_list(to)));
 }
 
-static void pa_cache_unlink(struct pa_large **at, unsigned int list)
+static void pa_cache_unlink(struct pa_mapping **at, unsigned int list)
 {
-	pa_cache_bytes -= (*at)->mapped;
+	pa_cache_bytes -= (*at)->bytes;
 	*at = (*at)->next;
 	if (!pa_cache[list])
 		pa_cache_used &= ~(1ULL << list);
 }
 
 /* The newest mapping in a list that has @least to @most bytes. */
-static struct pa_large **pa_cache_find(unsigned int list, size_t least, size_t most)
+static struct pa_mapping **pa_cache_find(unsigned int list, size_t least, size_t most)
 {
-	struct pa_large **at = &pa_cache[list];
+	struct pa_mapping **at = &pa_cache[list];
 	unsigned int n;
 
 	for (n = 0; *at && n < PA_CACHE_LOOK; n++, at = &(*at)->next)
-		if ((*at)->mapped >= least && (*at)->mapped <= most)
+		if ((*at)->bytes >= least && (*at)->bytes <= most)
 			return at;
 	return NULL;
 }
@@ -85,20 +85,20 @@ static struct pa_large **pa_cache_find(unsigned int list, size_t least, size_t m
  *
  * Return: the mapping, or NULL.
  */
-struct pa_large *pa_cache_take(size_t total)
+struct pa_mapping *pa_cache_take(size_t total)
 {
 	size_t most = total > SIZE_MAX / PA_CACHE_FACTOR ? SIZE_MAX : total * PA_CACHE_FACTOR;
 	u64 lists = pa_cache_between(total, most);
 
 	for (; lists; lists &= lists - 1) {
 		unsigned int list = (unsigned int)__builtin_ctzll(lists);
-		struct pa_large **at = pa_cache_find(list, total, most), *large;
+		struct pa_mapping **at = pa_cache_find(list, total, most), *m;
 
 		if (!at)
 			continue;
-		large = *at;
+		m = *at;
 		pa_cache_unlink(at, list);
-		return large;
+		return m;
 	}
 	return NULL;
 }
@@ -111,10 +111,10 @@ struct pa_large *pa_cache_take(size_t total)
  *
  * Return: the mapping, or NULL. errno is left alone.
  */
-struct pa_large *pa_cache_grow(size_t total)
+struct pa_mapping *pa_cache_grow(size_t total)
 {
 	u64 lists = pa_cache_between(total / PA_CACHE_FACTOR, total);
-	struct pa_large **at = NULL, *large;
+	struct pa_mapping **at = NULL, *m;
 	unsigned int list = 0;
 	int saved = errno;
 
@@ -122,17 +122,18 @@ struct pa_large *pa_cache_grow(size_t total)
 		list = 63 - (unsigned int)__builtin_clzll(lists);
 		at = pa_cache_find(list, total / PA_CACHE_FACTOR, total - 1);
 	}
-	if (!at || !pa_os_charge(total - (*at)->mapped))
+	if (!at || !pa_os_charge(total - (*at)->bytes))
 		return NULL;
-	large = *at;
-	if (mremap(large->base, large->mapped, total, 0) == MAP_FAILED) {
-		pa_os_uncharge(total - large->mapped);
+	m = *at;
+	if (mremap(m->large, m->bytes, total, 0) == MAP_FAILED) {
+		pa_os_uncharge(total - m->bytes);
 		errno = saved;
 		return NULL;
 	}
 	pa_cache_unlink(at, list);
-	large->mapped = total;
-	return large;
+	m->bytes = total;
+	m->large->mapped = total;
+	return m;
 }
 
 /* A mapping is asked for and none is kept: should one have been? */
@@ -146,35 +147,35 @@ void pa_cache_missed(size_t total)
 		pa_cache_limit = PA_CACHE_MOST;
 }
 
-static bool pa_cache_refuse(const struct pa_large *large)
+static bool pa_cache_refuse(const struct pa_mapping *m)
 {
 	u64 now = pa_os_clock();
 
-	if (large->mapped > pa_missed_bytes || now - pa_missed_stamp > 1000)
-		pa_missed_bytes = large->mapped;
+	if (m->bytes > pa_missed_bytes || now - pa_missed_stamp > 1000)
+		pa_missed_bytes = m->bytes;
 	pa_missed_stamp = now;
 	return false;
 }
 
 /**
  * pa_cache_put() - keep a freed block's mapping, if there is room
- * @large: the block, on no list
+ * @m: of the block, which begins right behind its header
  *
  * Return: false if it must be unmapped.
  */
-bool pa_cache_put(struct pa_large *large)
+bool pa_cache_put(struct pa_mapping *m)
 {
-	unsigned int list = pa_cache_list(large->mapped);
+	unsigned int list = pa_cache_list(m->bytes);
 
-	if (large->block != large->base + sizeof(*large) || !pa_options.purge_delay)
+	if (!pa_options.purge_delay)
 		return false;
-	if (pa_cache_bytes + large->mapped > pa_cache_limit)
-		return pa_cache_refuse(large);
-	large->stamp = pa_os_clock();
-	large->next = pa_cache[list];
-	pa_cache[list] = large;
+	if (pa_cache_bytes + m->bytes > pa_cache_limit)
+		return pa_cache_refuse(m);
+	m->stamp = pa_os_clock();
+	m->next = pa_cache[list];
+	pa_cache[list] = m;
 	pa_cache_used |= 1ULL << list;
-	pa_cache_bytes += large->mapped;
+	pa_cache_bytes += m->bytes;
 	return true;
 }
 
@@ -186,9 +187,9 @@ bool pa_cache_put(struct pa_large *large)
  *
  * Return: a list of PA_CACHE_PURGE mappings at most, linked by @next.
  */
-struct pa_large *pa_cache_old(u64 now, u64 delay, size_t most)
+struct pa_mapping *pa_cache_old(u64 now, u64 delay, size_t most)
 {
-	struct pa_large *old = NULL;
+	struct pa_mapping *old = NULL;
 	unsigned int n = 0;
 	size_t bytes = 0;
 	u64 lists;
@@ -198,19 +199,20 @@ struct pa_large *pa_cache_old(u64 now, u64 delay, size_t most)
 	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE && bytes < most;
 	     lists &= lists - 1) {
 		unsigned int list = (unsigned int)__builtin_ctzll(lists);
-		struct pa_large **at = &pa_cache[list];
+		struct pa_mapping **at = &pa_cache[list];
 
 		while (*at && n < PA_CACHE_PURGE && bytes < most) {
-			struct pa_large *large = *at;
+			struct pa_mapping *m = *at;
 
-			if (delay && now - large->stamp < delay) {
-				at = &large->next;
+			if (delay && now - m->stamp < delay) {
+				at = &m->next;
 				continue;
 			}
 			pa_cache_unlink(at, list);
-			bytes += large->mapped;
-			large->next = old;
-			old = large;
+			bytes += m->bytes;
+			m->stamp = PA_MAPPING_NONE;
+			m->next = old;
+			old = m;
 			n++;
 		}
 	}

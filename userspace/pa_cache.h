@@ -8,10 +8,10 @@
 
 #include "pa_large.h"
 
-struct pa_large *pa_cache_take(size_t total);
-struct pa_large *pa_cache_grow(size_t total);
+struct pa_mapping *pa_cache_take(size_t total);
+struct pa_mapping *pa_cache_grow(size_t total);
 void pa_cache_missed(size_t total);
-bool pa_cache_put(struct pa_large *large);
-struct pa_large *pa_cache_old(u64 now, u64 delay, size_t most);
+bool pa_cache_put(struct pa_mapping *m);
+struct pa_mapping *pa_cache_old(u64 now, u64 delay, size_t most);
 
 #endif

@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* Mapped inside a slow path: on no list, no lock may be taken for it. */
+/* Mapped inside a slow path: in no table, no lock may be taken for it. */
 #define PA_LARGE_UNLISTED	1u
 
 static_assert(sizeof(struct pa_large) == 128, "two descriptors");
@@ -29,13 +29,21 @@ static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magi
 
 static pa_lock_t pa_large_mutex = PTHREAD_MUTEX_INITIALIZER;
 
+/* Entries come in pieces; the first is there already. */
+#define PA_MAPPING_PIECE	2048
+#define PA_MAPPING_PIECES	512
+
+static struct pa_mapping pa_mapping_first[PA_MAPPING_PIECE];
+
 /* Under pa_large_mutex. */
-static struct pa_large *pa_large_list;
+static struct pa_mapping *pa_mapping_piece[PA_MAPPING_PIECES] = { pa_mapping_first };
+static size_t pa_mappings;
+static struct pa_mapping *pa_mapping_unused;
 static u64 pa_large_blocks;
 static u64 pa_large_bytes;
 
 static struct pa_stack pa_large_deferred;
-/* Atomic: those on no list. */
+/* Atomic: those in no table. */
 static u64 pa_unlisted_blocks;
 static u64 pa_unlisted_bytes;
 
@@ -61,38 +69,60 @@ static void pa_unlisted_account(const struct pa_large *large, bool add)
 			   __ATOMIC_RELAXED);
 }
 
-static void pa_large_list_add(struct pa_large *large)
+/* A new entry for the table. Return: NULL: there is no memory for it. */
+static struct pa_mapping *pa_mapping_get(void)
 {
-	large->prev = NULL;
-	large->next = pa_large_list;
-	if (pa_large_list)
-		pa_large_list->prev = large;
-	pa_large_list = large;
-	WRITE_ONCE(pa_large_blocks, pa_large_blocks + 1);
-	WRITE_ONCE(pa_large_bytes, pa_large_bytes + large->mapped);
+	struct pa_mapping *m = pa_mapping_unused, **piece;
+
+	if (m) {
+		pa_mapping_unused = m->next;
+		return m;
+	}
+	if (pa_mappings == (size_t)PA_MAPPING_PIECE * PA_MAPPING_PIECES)
+		return NULL;
+	piece = &pa_mapping_piece[pa_mappings / PA_MAPPING_PIECE];
+	if (!*piece)
+		*piece = pa_os_reserve(PA_MAPPING_PIECE * sizeof(*m), pa_page_size);
+	return *piece ? *piece + pa_mappings++ % PA_MAPPING_PIECE : NULL;
 }
 
-static void pa_large_list_del(struct pa_large *large)
+static void pa_mapping_put(struct pa_mapping *m)
 {
-	if (large->prev)
-		large->prev->next = large->next;
-	else
-		pa_large_list = large->next;
-	if (large->next)
-		large->next->prev = large->prev;
-	WRITE_ONCE(pa_large_blocks, pa_large_blocks - 1);
-	WRITE_ONCE(pa_large_bytes, pa_large_bytes - large->mapped);
+	m->stamp = PA_MAPPING_NONE;
+	m->next = pa_mapping_unused;
+	pa_mapping_unused = m;
 }
 
-static void pa_large_unmap(struct pa_large *large)
+/* The block is in use from here on, or no more. */
+static void pa_large_account(struct pa_mapping *m, bool live)
 {
-	size_t mapped = large->mapped;
+	m->stamp = live ? PA_MAPPING_LIVE : PA_MAPPING_NONE;
+	WRITE_ONCE(pa_large_blocks, pa_large_blocks + (live ? 1 : (u64)-1));
+	WRITE_ONCE(pa_large_bytes, pa_large_bytes + (live ? m->bytes : -m->bytes));
+}
+
+/* Return: false if there is no room in the table. */
+static bool pa_large_register(struct pa_large *large)
+{
+	struct pa_mapping *m = pa_mapping_get();
+
+	if (!m)
+		return false;
+	m->large = large;
+	m->bytes = large->mapped;
+	large->mapping = m;
+	pa_large_account(m, true);
+	return true;
+}
+
+static void pa_large_unmap(char *base, size_t bytes)
+{
 	int saved = errno;
 
 	/* A full map table can refuse to split a mapping: keep the pages at least. */
-	if (munmap(large->base, mapped))
-		madvise(large->base, mapped, MADV_DONTNEED);
-	pa_os_uncharge(mapped);
+	if (munmap(base, bytes))
+		madvise(base, bytes, MADV_DONTNEED);
+	pa_os_uncharge(bytes);
 	errno = saved;
 }
 
@@ -142,21 +172,21 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 }
 
 /* A block out of the cache, or NULL. */
-static struct pa_large *pa_large_cached(size_t total)
+static void *pa_large_cached(size_t total)
 {
-	struct pa_large *large;
+	struct pa_mapping *m;
 
 	pa_large_settle();
 	pa_large_lock();
-	large = pa_cache_take(total);
-	if (!large)
-		large = pa_cache_grow(total);
-	if (large)
-		pa_large_list_add(large);
+	m = pa_cache_take(total);
+	if (!m)
+		m = pa_cache_grow(total);
+	if (m)
+		pa_large_account(m, true);
 	else
 		pa_cache_missed(total);
 	pa_large_unlock();
-	return large;
+	return m ? m->large + 1 : NULL;
 }
 
 /**
@@ -172,8 +202,8 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 {
 	size_t offset = align <= sizeof(struct pa_large) ? sizeof(struct pa_large) :
 			align < PA_ARENA_SIZE ? align : pa_page_size;
-	struct pa_large *large = NULL;
-	bool nested = pa_thread.level;
+	bool nested = pa_thread.level, listed = false;
+	struct pa_large *large;
 	size_t total;
 
 	/* The first word is read to find the owner: it must be there. */
@@ -182,10 +212,12 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		return NULL;
 	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
 
-	if (!nested && offset == sizeof(struct pa_large))
-		large = pa_large_cached(total);
-	if (large)
-		return zero ? memset(large->block, 0, size) : large->block;
+	if (!nested && offset == sizeof(struct pa_large)) {
+		void *block = pa_large_cached(total);
+
+		if (block)
+			return zero ? memset(block, 0, size) : block;
+	}
 
 	if (pa_os_inject_failure())
 		return NULL;
@@ -196,13 +228,14 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		large = pa_large_map(total, offset, align);
 	if (!large)
 		return NULL;
-	if (nested) {
+	if (!nested) {
+		pa_large_lock();
+		listed = pa_large_register(large);
+		pa_large_unlock();
+	}
+	if (!listed) {
 		large->flags = PA_LARGE_UNLISTED;
 		pa_unlisted_account(large, true);
-	} else {
-		pa_large_lock();
-		pa_large_list_add(large);
-		pa_large_unlock();
 	}
 	return large->block;
 }
@@ -234,11 +267,12 @@ size_t pa_large_usable(const struct pa_large *large)
  */
 void pa_large_free(struct pa_large *large)
 {
-	bool keep;
+	struct pa_mapping *m = large->mapping;
+	bool live, keep = false;
 
 	if (large->flags & PA_LARGE_UNLISTED) {
 		pa_unlisted_account(large, false);
-		pa_large_unmap(large);
+		pa_large_unmap(large->base, large->mapped);
 		return;
 	}
 	if (pa_thread.level) {
@@ -246,11 +280,18 @@ void pa_large_free(struct pa_large *large)
 		return;
 	}
 	pa_large_lock();
-	pa_large_list_del(large);
-	keep = pa_cache_put(large);
+	live = m->stamp == PA_MAPPING_LIVE;
+	if (likely(live)) {
+		pa_large_account(m, false);
+		keep = large->block == large->base + sizeof(*large) && pa_cache_put(m);
+		if (!keep)
+			pa_mapping_put(m);
+	}
 	pa_large_unlock();
-	if (!keep)
-		pa_large_unmap(large);
+	if (unlikely(!live))
+		pa_corrupt("a large block was freed twice", large->block);
+	else if (!keep)
+		pa_large_unmap(large->base, large->mapped);
 }
 
 /* Moves the pages, not the bytes, to where there is room for more. */
@@ -298,6 +339,7 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	size_t offset = (size_t)(large->block - large->base);
 	size_t old = large->mapped, total;
 	struct pa_large *moved;
+	struct pa_mapping *m;
 	int saved = errno;
 
 	if ((char *)large != large->base || pa_thread.level ||
@@ -313,12 +355,16 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	}
 	if (total > old)
 		pa_os_make_room(total - old);
+	m = large->mapping;
 	pa_large_lock();
-	pa_large_list_del(large);
+	pa_large_account(m, false);
 	moved = pa_large_remap(large, total);
-	if (moved)
+	if (moved) {
 		moved->mapped = total;
-	pa_large_list_add(moved ? moved : large);
+		m->large = moved;
+		m->bytes = total;
+	}
+	pa_large_account(m, true);
 	pa_large_unlock();
 
 	errno = saved;
@@ -339,7 +385,7 @@ void *pa_large_resize(struct pa_large *large, size_t size)
  */
 size_t pa_large_purge(u64 now, u64 delay, size_t most)
 {
-	struct pa_large *old, *next;
+	struct pa_mapping *old, *m, *next;
 	size_t bytes = 0;
 
 	if (pa_thread.level)
@@ -348,11 +394,18 @@ size_t pa_large_purge(u64 now, u64 delay, size_t most)
 	pa_large_lock();
 	old = pa_cache_old(now, delay, most);
 	pa_large_unlock();
-	for (; old; old = next) {
-		next = old->next;
-		bytes += old->mapped;
-		pa_large_unmap(old);
+	if (!old)
+		return 0;
+	for (m = old; m; m = m->next) {
+		bytes += m->bytes;
+		pa_large_unmap((char *)m->large, m->bytes);
 	}
+	pa_large_lock();
+	for (m = old; m; m = next) {
+		next = m->next;
+		pa_mapping_put(m);
+	}
+	pa_large_unlock();
 	return bytes;
 }
 
@@ -384,15 +437,20 @@ struct pa_large_seen {
 /* Fills @seen with what there is now. Return: how many, or would be. */
 static size_t pa_large_snapshot(struct pa_large_seen *seen, size_t most)
 {
-	struct pa_large *l;
-	size_t n = 0;
+	size_t i, n = 0;
 
 	pa_large_lock();
-	for (l = pa_large_list; l; l = l->next, n++) {
+	for (i = 0; i < pa_mappings; i++) {
+		const struct pa_mapping *m = &pa_mapping_piece[i / PA_MAPPING_PIECE]
+							      [i % PA_MAPPING_PIECE];
+
+		if (m->stamp != PA_MAPPING_LIVE)
+			continue;
 		if (n < most) {
-			seen[n].block = l->block;
-			seen[n].size = pa_large_usable(l);
+			seen[n].block = m->large->block;
+			seen[n].size = pa_large_usable(m->large);
 		}
+		n++;
 	}
 	pa_large_unlock();
 	return n;
@@ -403,7 +461,7 @@ static size_t pa_large_snapshot(struct pa_large_seen *seen, size_t most)
  * @visitor: as for pa_walk()
  * @ctx: for the visitor
  *
- * Goes over a copy of the list, so the visitor may allocate and free.
+ * Goes over a copy of the table, so the visitor may allocate and free.
  * Return: 0, what the visitor returned, or -1 with errno ENOMEM.
  */
 int pa_large_walk(int (*visitor)(void *ctx, void *block, size_t size), void *ctx)

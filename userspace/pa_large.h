@@ -9,33 +9,52 @@
 
 #include "pa_heap.h"
 
+/* struct pa_mapping: @stamp of a block that is in use, and of an entry that nothing uses. */
+#define PA_MAPPING_LIVE		(~0ULL)
+#define PA_MAPPING_NONE		(~0ULL - 1)
+
+/**
+ * struct pa_mapping - the entry of a large block in the table of all
+ * @large: the header
+ * @bytes: bytes of the mapping
+ * @stamp: when the block was freed, if it is in the cache; or one of the above
+ * @next: in the cache, or among the entries that nothing uses
+ *
+ * Under pa_large_mutex. It is apart from the header so that looking for a
+ * mapping in the cache does not touch one page of each.
+ */
+struct pa_mapping {
+	struct pa_large *large;
+	size_t bytes;
+	u64 stamp;
+	struct pa_mapping *next;
+};
+
 /**
  * struct pa_large - header of a large block
  * @no_owner: 0, where a pool has its owner
- * @next: on the list of large blocks, or in the cache; pa_large_mutex
- * @prev: on the list of large blocks
+ * @mapping: its entry in the table
  * @block: what the caller has
  * @mapped: bytes of the mapping
  * @base: where the mapping begins
  * @magic: where an arena has it: PA_MAGIC_LARGE
  * @flags: PA_LARGE_UNLISTED
- * @stamp: when it was freed, in the cache
  * @no_owner_either: 0, where the second descriptor has its owner
  * @qlink: freed inside a slow path, waiting for who can take the lock
  */
 struct pa_large {
 	u64 no_owner;
-	struct pa_large *next;
-	struct pa_large *prev;
+	struct pa_mapping *mapping;
 	char *block;
 	size_t mapped;
 	char *base;
+	u64 unused;
 	u32 magic;
 	u32 flags;
-	u64 stamp;
+	u64 unused_too;
 	u64 no_owner_either;
 	struct pa_qnode qlink;
-	u64 unused[6];
+	u64 rest[6];
 };
 
 void *pa_large_alloc(size_t size, size_t align, bool zero);

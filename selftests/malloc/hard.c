@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -531,6 +532,64 @@ static void case_unlimited(void)
 	free(p);
 }
 
+static void *free_thread(void *p)
+{
+	free(p);
+	return NULL;
+}
+
+/* What free() says of @p, through another thread if @remote. */
+static const char *said(char *p, bool remote)
+{
+	static char text[400];
+	int stderr_copy = dup(2), ends[2];
+	pthread_t t;
+	ssize_t n;
+
+	if (!TAP_CHECK(!pipe2(ends, O_NONBLOCK)))
+		return "";
+	dup2(ends[1], 2);
+	if (remote) {
+		pthread_create(&t, NULL, free_thread, p);
+		pthread_join(t, NULL);
+	} else {
+		free(p);
+	}
+	n = read(ends[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = 0;
+	dup2(stderr_copy, 2);
+	close(stderr_copy);
+	close(ends[0]);
+	close(ends[1]);
+	return text;
+}
+
+/* Pointers that free() can tell are wrong: one line each, and nothing else happens. */
+static void case_wrong(void)
+{
+	char *large = malloc(100000), *small = malloc(100), *again[3];
+	char *aligned = aligned_alloc(4 << 20, 100000);
+	int i;
+
+	TAP_CHECK(large && small && aligned);
+	/* What is freed next is kept, so it can be told when it is freed again. */
+	malloc_trim(0);
+	TAP_CHECK(strstr(said(large + 64, false), "was not allocated here: 0x"));
+	TAP_CHECK(strstr(said(small + 8, true), "into the middle of a block: 0x"));
+	TAP_CHECK(!*said(large, false));
+	TAP_CHECK(strstr(said(large, false), "a large block was freed twice: 0x"));
+	TAP_CHECK(strstr(said(large, true), "a large block was freed twice: 0x"));
+	for (i = 0; i < 3; i++)
+		again[i] = malloc(100000);
+	TAP_CHECK(again[0] != again[1] && again[1] != again[2] && again[0] != again[2]);
+	errno = 0;
+	TAP_CHECK(!realloc(again[0] + 16, 200000) && errno == ENOMEM);
+	for (i = 0; i < 3; i++)
+		TAP_CHECK(!*said(again[i], i == 1));
+	TAP_CHECK(!*said(small, true) && !*said(aligned, false));
+	exercise(1000);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -550,6 +609,7 @@ static const struct {
 	{ "overcommit", case_overcommit },
 	{ "maps", case_maps },
 	{ "unlimited", case_unlimited },
+	{ "wrong", case_wrong },
 };
 
 int main(int argc, char **argv)
