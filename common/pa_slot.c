@@ -21,7 +21,7 @@ struct pa_slot *pa_slots;
  * refills in a row new blocks are cut although some came back, or, if the pool
  * is wholly cut, another one is taken.
  */
-#define PA_REFILL_LEAST	8
+#define PA_REFILL_LEAST	16
 #define PA_REFILL_SHORTS	16
 
 /*
