@@ -54,6 +54,22 @@ warn=("------------[ cut here ]------------" "WARNING: CPU: 0 PID: 1 at kmod/x.c
 	" <TASK>" " f+0x1" " </TASK>" "---[ end trace 0000000000000000 ]---")
 odebug="ODEBUG: Out of memory. ODEBUG disabled"
 
+# race FRAME...: of the writer of a race whose reader is none of ours.
+race() {
+	printf '%s\n' "BUG: KCSAN: data-race in balance_pgdat / shrink_node" "" \
+		"write to 0xff of 8 bytes by task 2 on cpu 1:" "$@" "" \
+		"read to 0xff of 8 bytes by task 1 on cpu 0:" " shrink_node+0x2/0x9" " kswapd+0x1/0x2" "" \
+		"value changed: 0x1 -> 0x0" "=================================================================="
+}
+# races COMMAND FRAME...
+races() {
+	local command=$1 lines
+
+	shift
+	mapfile -t lines < <(race "$@")
+	"$command" "${lines[@]}"
+}
+
 list() { printf '%s\t%s\t%s\n' "$@" >"$work/list"; }
 runner() { POOLALLOC_BUILD=$work "$SELFTESTS_DIR/run.sh" -j 2 "$work/list" >"$work/out" 2>&1; }
 last_line_is() { [ "$(tail -n 1 "$work/out")" = "$1" ] || { cat "$work/out"; return 1; }; }
@@ -90,6 +106,15 @@ tap_run "console: a report of one line" seen "$odebug"
 tap_run "console: an allowed one is not" allowed 'ODEBUG disabled' "$odebug"
 tap_run "console: allowing it allows nothing around it" refused 'ODEBUG disabled' "BUG: other" "$odebug"
 tap_run "console: nor behind it" refused 'ODEBUG disabled' "$odebug" "BUG: other"
+tap_run "console: a race of the kernel's own" races unseen " f+0x1/0x2"
+tap_run "console: one with ours" races seen " pa_free+0x1/0x2 [poolalloc]" " f+0x1/0x2"
+tap_run "console: one in what we called" races seen " memset+0x1/0x2" " pa_x+0x1/0x2 [poolalloc]"
+tap_run "console: ours was interrupted" races unseen " f+0x1/0x2" " asm_sysvec_apic_timer_interrupt+0x1/0x2" \
+	" pa_x+0x1/0x2 [poolalloc]"
+tap_run "console: ours asked for pages" races unseen " shrink_node+0x1/0x2" " __alloc_pages+0x1/0x2" \
+	" pa_arena_map+0x1/0x2 [poolalloc]"
+tap_run "console: our shrinker was asked for pages" races seen " pa_shrink_scan+0x1/0x2 [poolalloc]" \
+	" __alloc_pages+0x1/0x2" " f+0x1/0x2"
 tap_run "console: ordinary lines" unseen "poolalloc: loaded" \
 	"poolalloc: loading out-of-tree module taints kernel."
 tap_run "runner: passes and skips" runner_passes

@@ -19,15 +19,16 @@ BEGIN {
 	running = "boot"
 }
 
-# Does one of ours take part in a race? What an interrupt has interrupted does not.
-function races(report,    at, n, lines, interrupted) {
+# Does one of ours take part in a race? What an interrupt has interrupted does not, and neither does
+# who asked the page allocator for memory, in a race of its own.
+function races(report,    at, n, lines, outside) {
 	n = split(report, lines, "\n")
 	for (at = 1; at <= n; at++) {
-		if (lines[at] ~ /asm_(sysvec|common_interrupt)/)
-			interrupted = 1
+		if (lines[at] ~ /asm_(sysvec|common_interrupt)| __alloc_(frozen_)?pages(_noprof)?\+/)
+			outside = 1
 		else if (lines[at] ~ /^(\[[^]]*\] *)*$/)
-			interrupted = 0
-		if (!interrupted && lines[at] ~ /\[(poolalloc|test_)/)
+			outside = 0
+		if (!outside && lines[at] ~ /\[(poolalloc|test_)/)
 			return 1
 	}
 	return 0
