@@ -16,6 +16,13 @@
 /* How many of the fullest arenas a search for used memory may look at. */
 #define PA_USED_SCAN	16
 
+/* Pools are missing, and all others are free. */
+static bool pa_short_empty(const struct pa_arena *arena)
+{
+	return PA_POOLS_GO && atomic64_read(&arena->aged) &&
+	       arena->nfree == pa_arena_pools(arena);
+}
+
 static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
 {
 	unsigned int n = arena->nfree;
@@ -31,6 +38,8 @@ static void pa_bucket_add(struct pa_node *node, struct pa_arena *arena)
 	node->nonempty |= 1ULL << n;
 	if (n == PA_ARENA_POOLS)
 		WRITE_ONCE(node->empty, node->empty + 1);
+	else if (pa_short_empty(arena))
+		node->empty_short++;
 }
 
 static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
@@ -47,8 +56,10 @@ static void pa_bucket_del(struct pa_node *node, struct pa_arena *arena)
 		arena->next->prev = arena->prev;
 	if (!node->bucket[n])
 		node->nonempty &= ~(1ULL << n);
-	if (n != PA_ARENA_POOLS)
+	if (n != PA_ARENA_POOLS) {
+		node->empty_short -= pa_short_empty(arena);
 		return;
+	}
 	WRITE_ONCE(node->empty, node->empty - 1);
 	if (node->empty < node->empty_least)
 		node->empty_least = node->empty;
@@ -167,6 +178,7 @@ static struct pa_pool *pa_run_take(struct pa_node *node, struct pa_arena *arena,
 	pa_bucket_move(node, arena, -(int)npools);
 	atomic64_andnot((s64)run, &arena->free);
 	atomic64_andnot((s64)run, &arena->dirty);
+	node->wanted = false;
 	if (atomic64_read(&arena->aged) & (s64)run)
 		atomic64_andnot((s64)run, &arena->aged);
 	node->pools += npools;
@@ -226,6 +238,8 @@ struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools)
 	arena = pa_find_used(node, npools, &starts);
 	if (arena)
 		pool = pa_run_take(node, arena, starts, npools);
+	else
+		node->wanted = true;
 	pa_unlock(&node->lock);
 	return pool;
 }
@@ -316,16 +330,84 @@ static struct pa_arena *pa_arenas_surplus_short(struct pa_node *node)
 	u64 lists = node->nonempty & ~(1ULL << PA_ARENA_POOLS);
 	struct pa_arena *arena;
 
-	if (node->bytes == node->arenas * PA_ARENA_SIZE)
+	if (!node->empty_short)
 		return NULL;
 	for (; lists; lists &= lists - 1)
 		for (arena = node->bucket[__builtin_ctzll(lists)]; arena; arena = arena->next)
-			if (arena->nfree == pa_arena_pools(arena) &&
-			    pa_arena_detach(node, arena)) {
+			if (pa_short_empty(arena) && pa_arena_detach(node, arena)) {
 				arena->next = NULL;
 				return arena;
 			}
 	return NULL;
+}
+
+/*
+ * How many free pools a node keeps beside live ones, in a part of those that
+ * are in use and one arena more: what goes up and down by less fetches none.
+ */
+#define PA_IDLE_PART	16
+
+/* Free pools in arenas that are not wholly empty, and more than are kept. */
+static bool pa_node_too_idle(const struct pa_node *node, bool all)
+{
+	u64 idle = node->bytes / PA_POOL_SIZE - node->arenas - node->pools -
+		   (u64)node->empty * PA_ARENA_POOLS;
+
+	return idle > (all ? 0 : PA_POOLS_PER_ARENA + node->pools / PA_IDLE_PART);
+}
+
+/*
+ * Takes all free pools of an arena from the heap: of the emptiest one in which
+ * blocks live, so that few arenas become short, and soon empty. They are missing
+ * from then on. The caller holds the node lock, and gives their memory back by
+ * pa_pools_unmap() after it has dropped it; the arena itself may be gone then.
+ * Return: the set of pools, and *@from.
+ */
+static u64 pa_node_shed(struct pa_node *node, bool all, struct pa_arena **from)
+{
+	u64 run, lists = node->nonempty & ~(1ULL << PA_ARENA_POOLS);
+	struct pa_arena *arena;
+
+	if (!PA_POOLS_GO || !lists || (!all && node->wanted) || !pa_node_too_idle(node, all))
+		return 0;
+	arena = node->bucket[63 - (unsigned int)__builtin_clzll(lists)];
+	/* A walker keeps it, it goes as a whole. */
+	if (pa_short_empty(arena))
+		return 0;
+	run = (u64)atomic64_read(&arena->free);
+	pa_bucket_del(node, arena);
+	arena->nfree = 0;
+	atomic64_andnot((s64)run, &arena->free);
+	atomic64_andnot((s64)run, &arena->dirty);
+	pa_arena_part(arena);
+	atomic64_or((s64)run, &arena->aged);
+	node->bytes -= hweight64(run) * PA_POOL_SIZE;
+	*from = arena;
+	return run;
+}
+
+/**
+ * pa_arenas_shed() - give back the free pools of arenas in which blocks live
+ * @node: the node
+ *
+ * Context: any; takes the node lock once per arena.
+ * Return: bytes given back.
+ */
+size_t pa_arenas_shed(struct pa_node *node)
+{
+	struct pa_arena *arena;
+	size_t bytes = 0;
+	u64 run;
+
+	do {
+		pa_lock(&node->lock);
+		run = pa_node_shed(node, true, &arena);
+		pa_unlock(&node->lock);
+		if (run)
+			pa_pools_unmap(arena, run);
+		bytes += hweight64(run) * PA_POOL_SIZE;
+	} while (run);
+	return bytes;
 }
 
 static void pa_desc_free(struct pa_pool *pool)
@@ -343,7 +425,7 @@ static void pa_desc_free(struct pa_pool *pool)
  *	it is on no list
  *
  * Gives the arena back to the system if it is wholly empty and the reserve is
- * there already.
+ * there already; where pools can go alone, others when too many are free.
  *
  * Context: any; takes the node lock.
  */
@@ -353,8 +435,9 @@ void pa_arenas_put(struct pa_pool *pool)
 	struct pa_node *node = pa_nodes[arena->nid];
 	unsigned int npools = pool->npools;
 	u64 run = pa_run_mask(pa_pool_index(pool), npools);
-	struct pa_arena *surplus = NULL;
+	struct pa_arena *surplus = NULL, *thin;
 	unsigned int i;
+	u64 shed = 0;
 
 	for (i = 0; i < npools; i++)
 		pa_desc_free(&pool[i]);
@@ -366,12 +449,16 @@ void pa_arenas_put(struct pa_pool *pool)
 	node->pools -= npools;
 	if (arena->nfree == PA_ARENA_POOLS)
 		surplus = pa_arenas_surplus(node, READ_ONCE(pa_reserve), 1);
-	else if (arena->nfree == pa_arena_pools(arena) && pa_arena_detach(node, arena))
+	else if (pa_short_empty(arena) && pa_arena_detach(node, arena))
 		surplus = arena;
+	else
+		shed = pa_node_shed(node, false, &thin);
 	pa_unlock(&node->lock);
 
 	if (surplus)
 		pa_arena_unmap(surplus);
+	else if (shed)
+		pa_pools_unmap(thin, shed);
 	else
 		pa_idle(node->nid);
 }
@@ -382,7 +469,8 @@ void pa_arenas_put(struct pa_pool *pool)
  * @gfp: what the mapping may do: sleep, use reserves
  * @npools: a run of so many pools is needed
  *
- * The platform may give a short arena, which lacks its last pools.
+ * The platform may give a short arena, which lacks its last pools, with those
+ * in @aged and the other descriptors wiped.
  *
  * An arena that the heap has had before may come back before a grace period
  * has passed. A reader may then still stand on it, not pinned, about to read
@@ -407,7 +495,8 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools)
 		memset(arena, 0, PA_DESC_BYTES);
 	atomic64_set(&arena->free, (s64)pa_run_mask(1, n));
 	atomic64_set(&arena->dirty, 0);
-	atomic64_set(&arena->aged, 0);
+	if (!PA_POOLS_GO)
+		atomic64_set(&arena->aged, 0);
 	arena->nid = (u8)node->nid;
 	arena->nfree = (u8)n;
 	WRITE_ONCE(arena->magic, PA_MAGIC_ARENA);

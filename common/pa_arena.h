@@ -39,7 +39,8 @@ struct pa_slot;
  * @pins: walkers that stand on this arena, or PA_PINS_GONE
  * @nid: its NUMA node, constant
  * @nfree: number of bits in @free as the lists know it, node lock
- * @aged: those of @dirty that were so at the last look, for the platform
+ * @aged: for the platform: those of @dirty that were so at the last look; or,
+ *	where pools can go alone (PA_POOLS_GO), those that are not there
  */
 struct pa_arena {
 	atomic64_t free;
@@ -153,7 +154,7 @@ static __always_inline char *pa_pool_base(const struct pa_pool *pool)
 	       ((size_t)pa_pool_index(pool) << PA_POOL_SHIFT);
 }
 
-/* The memory of an arena: all of PA_ARENA_SIZE, unless it is a short one. */
+/* The memory of an arena: all of PA_ARENA_SIZE, unless pools of it are missing. */
 static inline size_t pa_arena_bytes(const struct pa_arena *arena)
 {
 	return (size_t)(pa_arena_pools(arena) + 1) << PA_POOL_SHIFT;
@@ -226,6 +227,7 @@ struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools);
 void pa_arenas_populate(struct pa_pool *pool, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);
 size_t pa_arenas_release(struct pa_node *node, unsigned int keep);
+size_t pa_arenas_shed(struct pa_node *node);
 size_t pa_arenas_release_some(struct pa_node *node, unsigned int keep, unsigned int most);
 unsigned int pa_arenas_unused(struct pa_node *node);
 struct pa_arena *pa_arenas_next(struct pa_node *node, struct pa_arena *arena);

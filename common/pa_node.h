@@ -18,13 +18,16 @@
  * @arenas: arenas mapped
  * @arenas_peak: the most there ever were
  * @empty: those of them that are wholly empty, and not short; read by any
+ * @empty_short: short ones that are wholly empty, and wait for a walker
  * @empty_least: the fewest there were since pa_arenas_unused()
- * @bytes: what they take; less than their number says when some are short
+ * @bytes: what they take; less than their number says when pools are missing
  * @bytes_peak: the most there ever were
  * @mapped: arenas mapped since the start
  * @unmapped: arenas given back since the start
  * @pools: pools in use
  * @pools_peak: the most there ever were
+ * @wanted: a slot found no memory that was used before, and gives back empty
+ *	pools of other classes until there is some: no time to let others go
  * @nid: number of the node
  * @shared: pools without an owner, by class: push and take-all only
  * @fallback_lock: guards @fallback and @fallback_bins
@@ -40,12 +43,14 @@ struct pa_node {
 	u64 arenas_peak;
 	unsigned int empty;
 	unsigned int empty_least;
+	unsigned int empty_short;
 	u64 bytes;
 	u64 bytes_peak;
 	u64 mapped;
 	u64 unmapped;
 	u64 pools;
 	u64 pools_peak;
+	bool wanted;
 	unsigned int nid;
 
 	struct pa_stack shared[PA_CLASSES];

@@ -124,9 +124,10 @@ static struct pa_pool *pa_next_pool(struct pa_arena *arena, unsigned int *index,
 static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
 			   struct pa_count *by_class)
 {
+	/* First: pools may go meanwhile, but none comes back. */
+	u64 pools = pa_arena_pools(arena), used = 0;
 	unsigned int index = 1, state;
 	struct pa_pool *pool;
-	u64 used = 0;
 
 	while ((pool = pa_next_pool(arena, &index, &state))) {
 		struct pa_count c = { 0 };
@@ -140,7 +141,7 @@ static void pa_count_arena(struct pa_arena *arena, struct pa_node_count *sum,
 	sum->walked++;
 	sum->empty += !used;
 	sum->descriptor_bytes += PA_POOL_SIZE;
-	sum->free_pool_bytes += (pa_arena_pools(arena) - used) * PA_POOL_SIZE;
+	sum->free_pool_bytes += (pools - used) * PA_POOL_SIZE;
 }
 
 static void pa_count_move(struct pa_count *c, u64 n, size_t size)

@@ -368,6 +368,6 @@ EXPORT_SYMBOL_GPL(poolalloc_size);
  */
 size_t poolalloc_trim(void)
 {
-	return pa_trim_here();
+	return pa_trim_here(true);
 }
 EXPORT_SYMBOL_GPL(poolalloc_trim);

@@ -13,7 +13,7 @@
 #include "pa_stats.h"
 
 #define PA_ARENA_ORDER	(PA_ARENA_SHIFT - PAGE_SHIFT)
-#define PA_ARENA_PAGES	(PA_ARENA_SIZE / PAGE_SIZE)
+#define PA_PAGES_PER_POOL	((unsigned int)(PA_POOL_SIZE / PAGE_SIZE))
 
 /*
  * What a caller may ask for that makes no sense for memory that it shares
@@ -27,7 +27,7 @@
 extern unsigned int pa_max_arenas;
 bool pa_fault_injected(void);
 struct page *pa_pages_whole(unsigned int nid, gfp_t gfp);
-unsigned long pa_pages_await(void);
+bool pa_pages_await(void);
 unsigned long pa_pages_unmapped(void);
 unsigned long pa_pages_freed(void);
 
@@ -42,7 +42,7 @@ static inline bool pa_may_reclaim(gfp_t gfp)
 extern unsigned int pa_spare;
 struct page *pa_spare_take(unsigned int nid, gfp_t gfp);
 void pa_purge_later(void);
-size_t pa_trim_here(void);
+size_t pa_trim_here(bool all);
 void pa_trim_cpus(void);
 void pa_trim_all(void);
 int pa_pressure_init(void);
@@ -78,8 +78,9 @@ void pa_leak_exit(void);
 void pa_leak_block_given(const void *p, size_t size, gfp_t gfp);
 void pa_leak_block_taken(const void *p);
 void pa_leak_arena_mapped(struct pa_arena *arena, gfp_t gfp);
-void pa_leak_arena_unmapped(const struct rcu_head *head);
-void pa_leak_arena_freed(const struct pa_arena *arena, const struct rcu_head *head);
+void pa_leak_arena_parted(struct pa_arena *arena);
+void pa_leak_pools_unmapped(const void *note, size_t size);
+void pa_leak_pools_freed(const struct pa_arena *arena, u64 pools, const void *note);
 
 /* pa_rcu.c: deferred frees. */
 int pa_rcu_init(void);

@@ -4,7 +4,8 @@
  * and the page allocator tells it of none.
  *
  *   kmemleak=0   an arena is one object that is scanned and never reported: what
- *                other memory is kept alive by pointers in blocks only is seen
+ *                other memory is kept alive by pointers in blocks only is seen.
+ *                When pools of it go, the others are an object each
  *   kmemleak=1   each live block is an object: scanned, and reported when
  *                nothing points to it; descriptors and free blocks are not
  *                looked at
@@ -76,28 +77,56 @@ void pa_leak_block_taken(const void *p)
 	kmemleak_free(p);
 }
 
+static void pa_leak_pools_mapped(const struct pa_arena *arena, gfp_t gfp)
+{
+	unsigned int i, n = pa_arena_pools(arena);
+
+	for (i = 0; i <= n; i++)
+		kmemleak_alloc((char *)arena + i * PA_POOL_SIZE, PA_POOL_SIZE, 0, gfp);
+}
+
 /* An arena was mapped. Nobody else knows of it yet. */
 void pa_leak_arena_mapped(struct pa_arena *arena, gfp_t gfp)
 {
-	if (!static_branch_unlikely(&pa_leak_on))
-		kmemleak_alloc(arena, pa_arena_bytes(arena), 0, gfp);
+	if (static_branch_unlikely(&pa_leak_on))
+		return;
+	if (pa_arena_pools(arena) == PA_ARENA_POOLS)
+		kmemleak_alloc(arena, PA_ARENA_SIZE, 0, gfp);
+	else
+		pa_leak_pools_mapped(arena, gfp);
+}
+
+/* Pools of an arena, whole until now, may go alone. Under the node lock. */
+void pa_leak_arena_parted(struct pa_arena *arena)
+{
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || static_branch_unlikely(&pa_leak_on))
+		return;
+	kmemleak_free(arena);
+	pa_leak_pools_mapped(arena, GFP_ATOMIC | __GFP_NOWARN);
 }
 
 /*
- * An arena waits for its grace period: RCU links the callbacks of others
- * through @head, which must be scanned.
+ * Pools wait for a grace period: RCU links the callbacks of others through
+ * @note, which must be scanned.
  */
-void pa_leak_arena_unmapped(const struct rcu_head *head)
+void pa_leak_pools_unmapped(const void *note, size_t size)
 {
 	if (static_branch_unlikely(&pa_leak_on))
-		kmemleak_alloc(head, sizeof(*head), 0, GFP_ATOMIC | __GFP_NOWARN);
+		kmemleak_alloc(note, size, 0, GFP_ATOMIC | __GFP_NOWARN);
 }
 
-/* An arena's pages are about to go back. */
-void pa_leak_arena_freed(const struct pa_arena *arena, const struct rcu_head *head)
+/* Their pages are about to go back: of a whole arena, or single ones. */
+void pa_leak_pools_freed(const struct pa_arena *arena, u64 pools, const void *note)
 {
-	if (static_branch_unlikely(&pa_leak_on))
-		kmemleak_free(head);
-	else
+	if (static_branch_unlikely(&pa_leak_on)) {
+		kmemleak_free(note);
+		return;
+	}
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		return;
+	if (pools == ~0ULL)
 		kmemleak_free(arena);
+	else
+		for (; pools; pools &= pools - 1)
+			kmemleak_free((char *)arena + __ffs64(pools) * PA_POOL_SIZE);
 }

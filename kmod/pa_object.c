@@ -27,8 +27,8 @@ static const struct pa_pool *pa_object_pool(const void *p)
  * @n: how many; 0 bytes lie in the block that @p points into
  *
  * What hardened usercopy asks the slab allocators. The kernel cannot ask
- * poolalloc: it sees an arena as one page allocation and stops only a copy
- * that leaves it. A module that copies a number of bytes that it was given,
+ * poolalloc: it sees pages that belong to nobody, and stops no copy that
+ * leaves a block. A module that copies a number of bytes that it was given,
  * from or to a block, asks by itself:
  *
  *	if (!poolalloc_check_object(p, n) || copy_to_user(to, p, n))

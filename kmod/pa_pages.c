@@ -28,8 +28,8 @@ MODULE_PARM_DESC(fail_nth, "Let the n-th request for an arena from now on fail, 
 
 static atomic_t pa_arenas_used = ATOMIC_INIT(0);
 
-/* Arenas that wait for their grace period. */
-static atomic_t pa_arenas_waiting = ATOMIC_INIT(0);
+/* Arenas, and pools of others, that wait for their grace period. */
+static atomic_t pa_gone_waiting = ATOMIC_INIT(0);
 
 /* Since the start. */
 static atomic_long_t pa_pages_unmapped_ever = ATOMIC_LONG_INIT(0);
@@ -85,7 +85,7 @@ static bool pa_arena_charge(void)
 /* Without much effort: see pa_pages_hard(). */
 static struct page *pa_pages_get(unsigned int nid, gfp_t gfp, unsigned int order)
 {
-	return alloc_pages_node(nid, gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_COMP, order);
+	return alloc_pages_node(nid, gfp | __GFP_NORETRY | __GFP_NOWARN, order);
 }
 
 /**
@@ -125,15 +125,17 @@ static struct page *pa_pages_aligned(unsigned int nid, gfp_t gfp, unsigned int o
  * Memory is too fragmented for a whole arena: a short one has fewer pools, but
  * is aligned as any, and is as good for a class whose pools fit.
  */
-static struct page *pa_pages_short(unsigned int nid, gfp_t gfp, unsigned int npools)
+static struct page *pa_pages_short(unsigned int nid, gfp_t gfp, unsigned int npools,
+				   unsigned int *order)
 {
-	unsigned int least = order_base_2((npools + 1) * (PA_POOL_SIZE / PAGE_SIZE));
-	unsigned int order = PA_ARENA_ORDER;
+	unsigned int least = order_base_2((npools + 1) * PA_PAGES_PER_POOL);
 	struct page *page = NULL;
 
 	gfp &= ~__GFP_DIRECT_RECLAIM;
-	while (!page && order-- > least)
-		page = pa_pages_aligned(nid, gfp, order);
+	for (*order = PA_ARENA_ORDER; !page && *order > least;)
+		page = pa_pages_aligned(nid, gfp, --*order);
+	if (page)
+		split_page(page, *order);
 	return page;
 }
 
@@ -147,15 +149,14 @@ static bool pa_may_call_page_allocator(void)
  * pa_pages_await() - wait for the grace period of what was given back
  *
  * Context: task, may sleep; takes no lock.
- * Return: pages that were waited for.
+ * Return: true if there was anything to wait for.
  */
-unsigned long pa_pages_await(void)
+bool pa_pages_await(void)
 {
-	unsigned long n = atomic_read(&pa_arenas_waiting);
-
-	if (n)
-		rcu_barrier();
-	return n << PA_ARENA_ORDER;
+	if (!atomic_read(&pa_gone_waiting))
+		return false;
+	rcu_barrier();
+	return true;
 }
 
 /* Who may wait does so before it is told that there is no memory. */
@@ -170,26 +171,30 @@ static bool pa_pages_returned(gfp_t gfp)
  * not reclaim unless it is told to try hard; no process is killed for them.
  * What other CPUs have, in pools or to be taken back, comes last.
  */
-static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npools)
+static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npools,
+				  unsigned int *order)
 {
 	struct page *page;
 
 	if (!pa_may_reclaim(gfp) || (gfp & __GFP_NORETRY))
 		return NULL;
-	page = alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN | __GFP_COMP,
-				PA_ARENA_ORDER);
+	*order = PA_ARENA_ORDER;
+	page = alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, PA_ARENA_ORDER);
 	if (!page) {
 		pa_trim_cpus();
 		pa_pages_await();
 		page = pa_pages_whole(nid, gfp);
 	}
-	return page ?: pa_pages_short(nid, gfp, npools);
+	return page ?: pa_pages_short(nid, gfp, npools, order);
 }
 
-static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
+/* Of *@order; the pages of short arenas are split. */
+static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools,
+			     unsigned int *order)
 {
 	struct page *page = NULL;
 
+	*order = PA_ARENA_ORDER;
 	gfp &= ~PA_GFP_DROPPED;
 	if (pa_may_call_page_allocator())
 		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
@@ -198,8 +203,17 @@ static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
 	if (!page)
 		page = pa_spare_take(nid, gfp);
 	if (!page && pa_may_call_page_allocator())
-		page = pa_pages_short(nid, gfp, npools);
-	return page ?: pa_pages_hard(nid, gfp, npools);
+		page = pa_pages_short(nid, gfp, npools, order);
+	return page ?: pa_pages_hard(nid, gfp, npools, order);
+}
+
+/* Of its descriptors only those of missing pools are not clear. */
+static void pa_arena_describe(struct pa_arena *arena, unsigned int order)
+{
+	unsigned int pools = (1U << order) / PA_PAGES_PER_POOL;
+
+	memset(arena, 0, PA_DESC_BYTES);
+	atomic64_set(&arena->aged, pools < 64 ? (s64)(~0ULL << pools) : 0);
 }
 
 /**
@@ -207,73 +221,150 @@ static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools)
  * @nid: the node that it should come from
  * @gfp: what the allocation may do
  * @npools: the arena may be short, but not shorter than this
- * @fresh: stays true: what is given back waits for its grace period, and does
- *	not come back before
+ * @fresh: becomes false: its descriptors are wiped. What is given back waits
+ *	for its grace period, and does not come back before.
  *
  * Context: as @gfp says; neither in a slot nor under a lock of the core.
  * Return: memory aligned to PA_ARENA_SIZE, or NULL.
  */
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh)
 {
+	struct pa_arena *arena;
+	unsigned int order;
 	struct page *page;
 
 	if (pa_fault_injected() || !pa_arena_charge())
 		return NULL;
-	page = pa_pages(nid, gfp, npools);
+	page = pa_pages(nid, gfp, npools, &order);
 	if (!page) {
 		atomic_dec(&pa_arenas_used);
 		return NULL;
 	}
-	pa_leak_arena_mapped(page_address(page), gfp);
-	trace_arena_map(nid, pa_arena_bytes(page_address(page)));
-	return page_address(page);
+	arena = page_address(page);
+	pa_arena_describe(arena, order);
+	*fresh = false;
+	pa_leak_arena_mapped(arena, gfp);
+	trace_arena_map(nid, pa_arena_bytes(arena));
+	return arena;
 }
 
-static unsigned int pa_arena_order(const struct pa_arena *arena)
+/* The pools of an arena that are there, pool 0 among them. */
+static u64 pa_arena_present(const struct pa_arena *arena)
 {
-	return compound_order(virt_to_page(arena));
+	return ~(u64)atomic64_read(&arena->aged);
 }
 
 /**
  * pa_arena_pools() - how many pools an arena has
  * @arena: the arena
  *
- * Return: PA_ARENA_POOLS, or less for a short arena.
+ * Return: PA_ARENA_POOLS, or less if some are missing.
  */
 unsigned int pa_arena_pools(const struct pa_arena *arena)
 {
-	return (PAGE_SIZE << pa_arena_order(arena)) / PA_POOL_SIZE - 1;
+	return hweight64(pa_arena_present(arena)) - 1;
 }
 
-static void pa_arena_free(struct rcu_head *head)
+/**
+ * pa_arena_part() - from now on pools of an arena may go alone
+ * @arena: an arena
+ *
+ * An arena from which none has gone is one allocation of high order.
+ *
+ * Context: any; under the node lock, before the first pool is missing.
+ */
+void pa_arena_part(struct pa_arena *arena)
 {
-	struct pa_arena *arena = pa_arena_of(head);
-	unsigned int order = pa_arena_order(arena);
+	if (atomic64_read(&arena->aged))
+		return;
+	split_page(virt_to_page(arena), PA_ARENA_ORDER);
+	pa_leak_arena_parted(arena);
+}
 
-	pa_leak_arena_freed(arena, head);
-	free_pages((unsigned long)arena, order);
-	atomic_long_add(1L << order, &pa_pages_freed_ever);
-	atomic_dec(&pa_arenas_waiting);
+/**
+ * struct pa_gone - in the first of some pools that go together
+ * @head: for RCU
+ * @pools: which ones
+ */
+struct pa_gone {
+	struct rcu_head head;
+	u64 pools;
+};
+
+static struct pa_gone *pa_gone_in(const struct pa_arena *arena, u64 pools)
+{
+	return (void *)((char *)arena + __ffs64(pools) * PA_POOL_SIZE);
+}
+
+/* The arena itself may not be there any more. */
+static void pa_pools_free(const struct pa_arena *arena, u64 pools)
+{
+	unsigned int i;
+
+	for (; pools; pools &= pools - 1) {
+		char *pool = (char *)arena + __ffs64(pools) * PA_POOL_SIZE;
+
+		for (i = 0; i < PA_PAGES_PER_POOL; i++)
+			free_page((unsigned long)pool + i * PAGE_SIZE);
+	}
+}
+
+static void pa_gone_free(struct rcu_head *head)
+{
+	struct pa_gone *gone = container_of(head, struct pa_gone, head);
+	struct pa_arena *arena = pa_arena_of(gone);
+	u64 pools = gone->pools;
+
+	pa_leak_pools_freed(arena, pools, gone);
+	if (pools == ~0ULL)
+		free_pages((unsigned long)arena, PA_ARENA_ORDER);
+	else
+		pa_pools_free(arena, pools);
+	atomic_long_add(hweight64(pools) * PA_PAGES_PER_POOL, &pa_pages_freed_ever);
+	atomic_dec(&pa_gone_waiting);
+}
+
+static void pa_gone_later(struct pa_gone *gone, u64 pools)
+{
+	gone->pools = pools;
+	atomic_inc(&pa_gone_waiting);
+	atomic_long_add(hweight64(pools) * PA_PAGES_PER_POOL, &pa_pages_unmapped_ever);
+	pa_leak_pools_unmapped(gone, sizeof(*gone));
+	call_rcu_hurry(&gone->head, pa_gone_free);
+	pa_purge_later();
+}
+
+/**
+ * pa_pools_unmap() - give pools back, after a grace period
+ * @arena: their arena, of which the last may have gone meanwhile
+ * @pools: which ones: they have left the heap
+ *
+ * Readers may still look at their blocks.
+ *
+ * Context: any.
+ */
+void pa_pools_unmap(struct pa_arena *arena, u64 pools)
+{
+	struct pa_gone *gone = pa_gone_in(arena, pools);
+
+	trace_pools_unmap(page_to_nid(virt_to_page(gone)), hweight64(pools) * PA_POOL_SIZE);
+	pa_gone_later(gone, pools);
 }
 
 /**
  * pa_arena_unmap() - give an arena back, after a grace period
  * @arena: an arena that has left the heap
  *
- * Readers may still stand on its descriptors, so the rcu_head takes the place
+ * Readers may still stand on its descriptors, so what is noted takes the place
  * of blocks, of which there are none any more.
  *
  * Context: any.
  */
 void pa_arena_unmap(struct pa_arena *arena)
 {
-	struct rcu_head *head = (void *)pa_pool_base(pa_arena_desc(arena, 1));
+	u64 pools = pa_arena_present(arena);
 
 	trace_arena_unmap(arena->nid, pa_arena_bytes(arena));
 	atomic_dec(&pa_arenas_used);
-	atomic_inc(&pa_arenas_waiting);
-	atomic_long_add(1L << pa_arena_order(arena), &pa_pages_unmapped_ever);
-	pa_leak_arena_unmapped(head);
-	call_rcu_hurry(head, pa_arena_free);
-	pa_purge_later();
+	pa_gone_later(pa_gone_in(arena, pools & ~1ULL), pools);
 }

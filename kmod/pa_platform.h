@@ -111,6 +111,11 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 unsigned int pa_arena_pools(const struct pa_arena *arena);
 void pa_arena_unmap(struct pa_arena *arena);
 
+/* The pages of free pools go although blocks live in others of their arena. */
+#define PA_POOLS_GO	1
+void pa_arena_part(struct pa_arena *arena);
+void pa_pools_unmap(struct pa_arena *arena, u64 pools);
+
 static inline void pa_idle(unsigned int nid)
 {
 }
@@ -156,7 +161,7 @@ struct pa_pool;
 bool pa_list_sound(const struct pa_pool *pool, const void *list, unsigned int n);
 const char *pa_slot_name(const struct pa_slot *slot);
 
-/* An arena is one allocation: no part of it can go. */
+/* No part of a pool can go. */
 static inline void pa_pages_release(void *p, size_t size)
 {
 }

@@ -112,18 +112,35 @@ struct page *pa_spare_take(unsigned int nid, gfp_t gfp)
 	return page;
 }
 
+/*
+ * Free pools of arenas in which blocks live, too. The next ones to allocate get
+ * new arenas, and what goes back is single pages: so not whenever reclaim asks,
+ * which goes on while others fill the arenas that they have just got.
+ */
+static void pa_shed_all(void)
+{
+	unsigned int nid;
+
+	for (nid = 0; nid < PA_MAX_NODES; nid++)
+		if (pa_nodes[nid])
+			pa_arenas_shed(pa_nodes[nid]);
+}
+
 /**
- * pa_trim_here() - pa_trim(), with the arenas that go back one by one counted
+ * pa_trim_here() - give back all that can go without other CPUs' help
+ * @all: free pools of arenas in which blocks live, too
  *
  * Context: any in which memory may be freed.
  * Return: bytes that are free after the next grace period; what others give
  * back meanwhile may be among them.
  */
-size_t pa_trim_here(void)
+size_t pa_trim_here(bool all)
 {
 	unsigned long before = pa_pages_unmapped();
 
 	pa_trim();
+	if (all)
+		pa_shed_all();
 	return (pa_pages_unmapped() - before) * PAGE_SIZE;
 }
 
@@ -191,6 +208,7 @@ static void pa_spares_refill(void)
 void pa_trim_all(void)
 {
 	pa_trim_cpus();
+	pa_shed_all();
 	pa_spares_refill();
 }
 
@@ -250,16 +268,12 @@ static void pa_purge_stop(void)
 static unsigned long pa_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct pa_node *node = pa_nodes[pa_node_number(sc->nid)];
-	unsigned long pages = 0;
-	struct pa_arena *arena;
 	struct pa_slot *slot;
+	unsigned long pages;
 
 	if (!node)
 		return SHRINK_EMPTY;
-	pa_lock(&node->lock);
-	for (arena = node->bucket[PA_ARENA_POOLS]; arena; arena = arena->next)
-		pages += PA_ARENA_PAGES;
-	pa_unlock(&node->lock);
+	pages = (unsigned long)READ_ONCE(node->empty) << PA_ARENA_ORDER;
 	/* Pairs with the cmpxchg in pa_slot_register(). */
 	for (slot = smp_load_acquire(&pa_slots); slot; slot = slot->next_slot)
 		if (READ_ONCE(slot->node) == node && READ_ONCE(slot->pools))
@@ -273,7 +287,7 @@ static unsigned long pa_shrink_count(struct shrinker *shrinker, struct shrink_co
  */
 static unsigned long pa_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long pages = pa_trim_here() / PAGE_SIZE;
+	unsigned long pages = pa_trim_here(false) / PAGE_SIZE;
 
 	pa_trim_start();
 	trace_heap_shrink(sc->nid, pages * PAGE_SIZE);
@@ -294,6 +308,7 @@ static int pa_out_of_memory(struct notifier_block *block, unsigned long event, v
 	unsigned long now;
 
 	pa_trim_cpus();
+	pa_shed_all();
 	pa_pages_await();
 	now = pa_pages_freed();
 	*(unsigned long *)freed += now - (unsigned long)atomic_long_xchg(&last, now);

@@ -26,6 +26,9 @@ DEFINE_EVENT(pa_arena, arena_map, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid, 
 /* An arena was given back; its pages are free after a grace period. */
 DEFINE_EVENT(pa_arena, arena_unmap, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid, bytes));
 
+/* Likewise pools of an arena that stays. */
+DEFINE_EVENT(pa_arena, pools_unmap, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid, bytes));
+
 /* Reclaim asked for memory and got so much at once. */
 DEFINE_EVENT(pa_arena, heap_shrink, TP_PROTO(int nid, size_t bytes), TP_ARGS(nid, bytes));
 

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 # Functions and variables of the contract that are not inline, by world.
 contract_both="pa_arena_map pa_arena_unmap pa_corrupt pa_slot_name pa_fallback_enter pa_fallback_leave"
 contract_user="pa_pages_populate pa_peek pa_read_lock pa_read_unlock pa_idle pa_alloc_last_resort pa_bins_lock pa_bins_unlock pa_reclaim pa_thread pa_thread_start"
-contract_kernel="pa_cpu pa_arena_pools pa_list_sound"
+contract_kernel="pa_cpu pa_arena_pools pa_arena_part pa_pools_unmap pa_list_sound"
 
 # What the inline part of the contract, and the compiler, make of it. Patterns.
 # User: locks, the compiler's own memset.

@@ -177,6 +177,11 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 /* All arenas are whole. */
 #define pa_arena_pools(arena)	((void)(arena), (unsigned int)PA_ARENA_POOLS)
 
+/* And stay so: memory goes by pages, which come back when they are touched. */
+#define PA_POOLS_GO		0
+#define pa_arena_part(arena)	((void)(arena))
+#define pa_pools_unmap(arena, pools)	((void)(arena), (void)(pools))
+
 void pa_arena_unmap(struct pa_arena *arena);
 void pa_idle(unsigned int nid);
 void pa_pages_release(void *p, size_t size);

@@ -103,6 +103,8 @@ accounted 0 "after fragmentation"
 # Memory that others give back when they are asked.
 scenario cache
 accounted 0 "after memory was a cache's"
+scenario cache 1
+accounted 0 "after reclaim had allocated"
 
 # Nothing of all that is lost.
 unload

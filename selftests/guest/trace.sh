@@ -7,7 +7,7 @@ POOLALLOC_BACKEND=pool
 TRACING=/sys/kernel/tracing
 load reserve=0 && load_test
 is "events" "$(cd $TRACING/events/poolalloc && echo */ | tr -d /)" \
-	"alloc_failure arena_map arena_unmap heap_shrink pool_adopt pool_refill remote_drain"
+	"alloc_failure arena_map arena_unmap heap_shrink pool_adopt pool_refill pools_unmap remote_drain"
 echo 1 >$TRACING/events/poolalloc/enable
 echo 4096 >$TRACING/buffer_size_kb
 scenario hold 30
@@ -21,7 +21,7 @@ echo 1 >$PARAMS/fail_nth
 echo "exhaust 32768" >$TEST &
 echo 2 >/proc/sys/vm/drop_caches
 wait
-for event in alloc_failure arena_map arena_unmap heap_shrink pool_adopt pool_refill remote_drain; do
+for event in alloc_failure arena_map arena_unmap heap_shrink pool_adopt pool_refill pools_unmap remote_drain; do
 	check "$event is seen" grep -q " $event: " $TRACING/trace
 done
 grep -q ' arena_map: node=0 bytes=[0-9]*$' $TRACING/trace

@@ -2,6 +2,7 @@
 /*
  * Memory that is fragmented, or gone, or somebody else's who would give it back.
  */
+#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
@@ -144,10 +145,26 @@ static unsigned long cache_count(struct shrinker *shrinker, struct shrink_contro
 	return READ_ONCE(ntaken) ?: SHRINK_EMPTY;
 }
 
+/* Reclaim may allocate, and does not reclaim for that: it has reserves, or gets NULL. */
+static atomic_t in_reclaim;
+static bool reclaim_allocates;
+
+static void allocate_in_reclaim(void)
+{
+	unsigned int i;
+
+	if (!reclaim_allocates || !(current->flags & PF_MEMALLOC))
+		return;
+	atomic_inc(&in_reclaim);
+	for (i = 0; i < test_nsizes; i++)
+		poolalloc_free(poolalloc_alloc(test_sizes[i], GFP_KERNEL));
+}
+
 static unsigned long cache_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	unsigned long n = 0;
 
+	allocate_in_reclaim();
 	spin_lock(&cache_lock);
 	while (ntaken && n < sc->nr_to_scan) {
 		give_page(taken[--ntaken]);
@@ -159,9 +176,10 @@ static unsigned long cache_scan(struct shrinker *shrinker, struct shrink_control
 
 /*
  * All memory is a cache that gives pages back when it is asked, as files' pages
- * do: who may wait gets blocks as long as there is something to ask for.
+ * do: who may wait gets blocks as long as there is something to ask for. Or less,
+ * if reclaim itself allocates from poolalloc meanwhile (@recursive).
  */
-void test_pressure_cache(unsigned long arg)
+void test_pressure_cache(unsigned long recursive)
 {
 	struct shrinker *shrinker = shrinker_alloc(0, "test_poolalloc");
 	unsigned long cached, blocks;
@@ -177,13 +195,19 @@ void test_pressure_cache(unsigned long arg)
 	while (take_page(0))
 		;
 	cached = ntaken;
+	atomic_set(&in_reclaim, 0);
+	reclaim_allocates = recursive;
 	shrinker_register(shrinker);
 	for (blocks = 0; READ_ONCE(ntaken) > cached / 4 && test_hold(512); blocks++)
 		;
 	shrinker_free(shrinker);
-	test_ok(ntaken <= cached / 4,
-		"%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
-		blocks, cached, ntaken);
+	if (recursive)
+		test_ok(atomic_read(&in_reclaim), "reclaim itself allocated %d times",
+			atomic_read(&in_reclaim));
+	else
+		test_ok(ntaken <= cached / 4,
+			"%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
+			blocks, cached, ntaken);
 	while (ntaken)
 		give_page(taken[--ntaken]);
 	vfree(taken);

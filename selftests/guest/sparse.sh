@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Arenas in which few blocks live: their free pools go back alone.
+# guest: backend=pool smp=2 mem=512M
+. ./common
+
+POOLALLOC_BACKEND=pool
+MEMORY=/proc/poolalloc_memory
+
+free_pages() {
+	awk '$1 == "nr_free_pages" || $1 == "count:" { n += $2 } END { print n }' /proc/zoneinfo
+}
+
+# Pools without blocks, in arenas that are not wholly empty.
+idle() {
+	echo $(($(value mapped_bytes) / $(value pool_bytes) - $(value arenas) - $(value pools) -
+		$(value empty_arenas) * 63))
+}
+
+load && load_test
+insmod poolalloc_memory.ko
+printf '64 20\n200 5\n512 5\n5000 1\n' >$MEMORY
+blocks=$(scaled 200000)
+kept=$((blocks - blocks / 100 * 95))
+taskset -p 1 $$ >/dev/null
+
+echo "fill $blocks" >$MEMORY
+accounted "$blocks" "full"
+full=$(value mapped_bytes)
+free_full=$(free_pages)
+echo "free 95" >$MEMORY
+accounted "$kept" "95 % freed"
+# One put may bring a span of 32 pools.
+at_most "few pools are idle" "$(idle)" $((64 + 32 + $(value pools) / 16))
+at_most "memory went back" "$(value mapped_bytes)" $((full * 3 / 4))
+is "arenas stay" "$(value arenas_unmapped)" 0
+
+before=$(value mapped_bytes)
+scenario trim 4096
+is "the trim of one CPU tells what it gave back" \
+	"$(sed -n 's/^ok \([0-9]*\) bytes.*/\1/p' $TEST)" $((before - $(value mapped_bytes)))
+echo trim >$PROC
+accounted "$kept" "after a trim"
+is "none is idle" "$(idle)" 0
+is "memory is that of pools in use and descriptors" "$(value mapped_bytes)" \
+	"$((($(value arenas) + $(value pools)) * $(value pool_bytes)))"
+gone=$(((full - $(value mapped_bytes)) / 4096))
+# A kernel that checks itself needs some for what it notes.
+at_most "it is the page allocator's" $((gone * 9 / 10 - 256)) $(($(free_pages) - free_full))
+
+# Pools that are gone do not come back: it grows by new arenas.
+scenario hold512 10000
+accounted $((kept + $(sed -n 's/^# holding \([0-9]*\) blocks/\1/p' $TEST))) "grown again"
+scenario release
+echo "free 100" >$MEMORY
+accounted 0 "all freed"
+echo trim >$PROC
+at_most "arenas after all was freed" "$(value arenas)" 1
+accounted 0 "trimmed"
+
+# Beside allocation and free on both CPUs, and by whoever has freed the other one's last block.
+taskset -p 3 $$ >/dev/null
+scenario start
+for i in 1 2 3 4 5 6; do
+	taskset -p 1 $$ >/dev/null
+	echo "fill $blocks" >$MEMORY
+	taskset -p 2 $$ >/dev/null
+	echo "free 95" >$MEMORY
+	echo trim >$PROC
+	[ $i = 3 ] && echo 2 >/proc/sys/vm/drop_caches
+	echo "free 100" >$MEMORY
+done
+scenario stop
+echo trim >$PROC
+accounted 0 "after the threads"
+
+# Blocks that are left behind in such arenas.
+echo "fill $blocks" >$MEMORY
+echo "free 95" >$MEMORY
+rmmod poolalloc_memory
+accounted 0 "the user is gone"
+unload
+sleep 1
+at_most "pages that are missing in the end" $((free_full + full / 4096 - $(free_pages))) 2048
+finish
