@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# The protocols of common/pa_shared.c as spin models: every interleaving is tried. Each model holds, and
-# each of its mutations (one step left out or moved) is found, so a model that checks nothing fails.
+# The protocols of common/pa_shared.c and userspace/pa_magazine.c as spin models: every interleaving is
+# tried. Each model holds, and each of its mutations (one step left out or moved) is found, so a model
+# that checks nothing fails.
 # test-timeout: 900
 set -u
 . "$(dirname "$0")/lib/common.sh"
@@ -53,6 +54,13 @@ for mutation in "the freer does not look at dead" "QUEUED is cleared before the 
 	"a parked slot is handed on too early"; do
 	number=$((number + 1))
 	tap_run "found: $mutation" fails remote_free -DMUTATION=$number
+done
+tap_run "magazines of large blocks" holds magazine
+number=0
+for mutation in "a place is emptied by a plain store" "a place is filled by a plain store" \
+	"the size is not looked at again" "unmapped without the lock"; do
+	number=$((number + 1))
+	tap_run "found: $mutation" fails magazine -DMUTATION=$number
 done
 tap_run "found: no barrier between push and dead" fails dead_flag -DMUTATION=1
 tap_run "found: no barrier between dead and the last look" fails dead_flag -DMUTATION=2

@@ -4,6 +4,7 @@
  * test-kselftest: yes
  */
 #include <errno.h>
+#include <pthread.h>
 
 #include "shared/oracle.h"
 #include "shared/report.h"
@@ -354,6 +355,75 @@ static void many_large(void)
 	TAP_CHECK(!poolalloc_stats(&s) && !s.large_blocks && !s.large_bytes);
 }
 
+#define SWAPPERS	4
+#define SWAP_PLACES	16
+
+static uint64_t *swapped[SWAP_PLACES];
+static unsigned int swapping, swap_wrong;
+
+/* Writes where the block is into its first and last word; another thread looks, and frees it. */
+static void *swap_large(void *arg)
+{
+	uint64_t seed = (uintptr_t)arg + 1, *p, size;
+	size_t n = tap_scaled(60000, 3000);
+
+	for (; n; n--) {
+		unsigned int i = (unsigned int)(tap_random(&seed) % SWAP_PLACES);
+
+		size = (33000 + tap_random(&seed) % (n % 8 ? 200000 : 700000)) / 8;
+		p = poolalloc_alloc(size * 8);
+		if (!p) {
+			__atomic_fetch_add(&swap_wrong, 1, __ATOMIC_RELAXED);
+			break;
+		}
+		p[0] = size;
+		p[size - 1] = (uintptr_t)p;
+		p = __atomic_exchange_n(&swapped[i], p, __ATOMIC_ACQ_REL);
+		if (p && p[p[0] - 1] != (uintptr_t)p)
+			__atomic_fetch_add(&swap_wrong, 1, __ATOMIC_RELAXED);
+		poolalloc_free(p);
+	}
+	__atomic_fetch_sub(&swapping, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static int count_large(void *ctx, void *block, size_t size)
+{
+	(void)block;
+	*(size_t *)ctx += size > POOLALLOC_CLASS_MAX;
+	return 0;
+}
+
+/* Threads free each other's large blocks while somebody walks over them and gives kept ones back. */
+static void large_in_threads(void)
+{
+	pthread_t t[SWAPPERS];
+	struct poolalloc_stats s;
+	size_t n = 0;
+	uintptr_t i;
+
+	swapping = SWAPPERS;
+	for (i = 0; i < SWAPPERS; i++)
+		TAP_CHECK(!pthread_create(&t[i], NULL, swap_large, (void *)i));
+	while (__atomic_load_n(&swapping, __ATOMIC_ACQUIRE)) {
+		n = 0;
+		TAP_CHECK(!poolalloc_walk(count_large, &n) && n <= SWAP_PLACES + 2 * SWAPPERS);
+		poolalloc_trim();
+	}
+	for (i = 0; i < SWAPPERS; i++)
+		pthread_join(t[i], NULL);
+	TAP_CHECK(!swap_wrong);
+	for (n = 0, i = 0; i < SWAP_PLACES; i++)
+		n += !!swapped[i];
+	TAP_CHECK(!poolalloc_stats(&s) && s.large_blocks == n);
+	for (i = 0; i < SWAP_PLACES; i++) {
+		poolalloc_free(swapped[i]);
+		swapped[i] = NULL;
+	}
+	TAP_CHECK(!poolalloc_stats(&s) && !s.large_blocks && !s.large_bytes);
+	TAP_CHECK(poolalloc_trim() && !poolalloc_trim());
+}
+
 static int stop_at_third(void *ctx, void *block, size_t size)
 {
 	(void)block;
@@ -469,7 +539,7 @@ static void random_sequence(void)
 
 int main(void)
 {
-	tap_start(17);
+	tap_start(18);
 	rng = tap_seed();
 	tap_test("every size, all of it usable", every_size);
 	tap_test("zalloc", zeroed);
@@ -482,6 +552,7 @@ int main(void)
 	tap_test("bulk", bulk);
 	tap_test("the walk visits each live block once", walk);
 	tap_test("thousands of large blocks", many_large);
+	tap_test("large blocks go from thread to thread", large_in_threads);
 	tap_test("visitors may stop, allocate and free", walk_visitors);
 	tap_test("statistics are exact", statistics);
 	tap_test("trim gives all empty arenas back", trim);

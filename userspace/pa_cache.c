@@ -131,7 +131,7 @@ struct pa_mapping *pa_cache_grow(size_t total)
 		return NULL;
 	}
 	pa_cache_unlink(at, list);
-	m->bytes = total;
+	WRITE_ONCE(m->bytes, total);
 	m->large->mapped = total;
 	return m;
 }
@@ -171,7 +171,6 @@ bool pa_cache_put(struct pa_mapping *m)
 		return false;
 	if (pa_cache_bytes + m->bytes > pa_cache_limit)
 		return pa_cache_refuse(m);
-	m->stamp = pa_os_clock();
 	m->next = pa_cache[list];
 	pa_cache[list] = m;
 	pa_cache_used |= 1ULL << list;
@@ -210,7 +209,6 @@ struct pa_mapping *pa_cache_old(u64 now, u64 delay, size_t most)
 			}
 			pa_cache_unlink(at, list);
 			bytes += m->bytes;
-			m->stamp = PA_MAPPING_NONE;
 			m->next = old;
 			old = m;
 			n++;

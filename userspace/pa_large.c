@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "pa_cache.h"
 #include "pa_low.h"
+#include "pa_magazine.h"
 #include "pa_options.h"
 #include "pa_os.h"
 
@@ -27,7 +28,7 @@ static_assert(sizeof(struct pa_large) == 128, "two descriptors");
 static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magic),
 	      "an arena and a large block are told apart by their magic");
 
-static pa_lock_t pa_large_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pa_lock_t pa_large_mutex = PA_LOCK_INITIALIZER;
 
 /* Entries come in pieces; the first is there already. */
 #define PA_MAPPING_PIECE	2048
@@ -39,6 +40,7 @@ static struct pa_mapping pa_mapping_first[PA_MAPPING_PIECE];
 static struct pa_mapping *pa_mapping_piece[PA_MAPPING_PIECES] = { pa_mapping_first };
 static size_t pa_mappings;
 static struct pa_mapping *pa_mapping_unused;
+/* Those in magazines count here. */
 static u64 pa_large_blocks;
 static u64 pa_large_bytes;
 
@@ -88,15 +90,13 @@ static struct pa_mapping *pa_mapping_get(void)
 
 static void pa_mapping_put(struct pa_mapping *m)
 {
-	m->stamp = PA_MAPPING_NONE;
+	WRITE_ONCE(m->stamp, PA_MAPPING_NONE);
 	m->next = pa_mapping_unused;
 	pa_mapping_unused = m;
 }
 
-/* The block is in use from here on, or no more. */
-static void pa_large_account(struct pa_mapping *m, bool live)
+static void pa_large_account(const struct pa_mapping *m, bool live)
 {
-	m->stamp = live ? PA_MAPPING_LIVE : PA_MAPPING_NONE;
 	WRITE_ONCE(pa_large_blocks, pa_large_blocks + (live ? 1 : (u64)-1));
 	WRITE_ONCE(pa_large_bytes, pa_large_bytes + (live ? m->bytes : -m->bytes));
 }
@@ -109,9 +109,10 @@ static bool pa_large_register(struct pa_large *large)
 	if (!m)
 		return false;
 	m->large = large;
-	m->bytes = large->mapped;
+	WRITE_ONCE(m->bytes, large->mapped);
 	large->mapping = m;
 	pa_large_account(m, true);
+	WRITE_ONCE(m->stamp, PA_MAPPING_LIVE);
 	return true;
 }
 
@@ -171,22 +172,83 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 	return large;
 }
 
-/* A block out of the cache, or NULL. */
-static void *pa_large_cached(size_t total)
+/*
+ * What is no longer in use goes to the cache, if that has room.
+ * Context: under pa_large_mutex.
+ * Return: false if it must be unmapped.
+ */
+static bool pa_large_retire(struct pa_mapping *m)
+{
+	struct pa_large *large = m->large;
+
+	pa_large_account(m, false);
+	if (large->block == large->base + sizeof(*large) && pa_cache_put(m))
+		return true;
+	pa_mapping_put(m);
+	return false;
+}
+
+static void pa_large_drop(struct pa_mapping *m)
+{
+	char *base = m->large->base;
+	size_t bytes = m->bytes;
+	bool keep;
+
+	pa_large_lock();
+	keep = pa_large_retire(m);
+	pa_large_unlock();
+	if (!keep)
+		pa_large_unmap(base, bytes);
+}
+
+/* All that the thread has kept for itself may serve another size in the cache. */
+static void pa_large_drop_own(void)
+{
+	struct pa_mapping *m = pa_magazine_empty(), *next;
+
+	for (; m; m = next) {
+		next = m->next;
+		pa_large_drop(m);
+	}
+}
+
+static struct pa_mapping *pa_large_cached(size_t total, bool last)
 {
 	struct pa_mapping *m;
 
-	pa_large_settle();
 	pa_large_lock();
 	m = pa_cache_take(total);
 	if (!m)
 		m = pa_cache_grow(total);
 	if (m)
 		pa_large_account(m, true);
-	else
+	else if (last)
 		pa_cache_missed(total);
 	pa_large_unlock();
-	return m ? m->large + 1 : NULL;
+	return m;
+}
+
+/* A block whose mapping was kept, or NULL. */
+static void *pa_large_reuse(size_t total)
+{
+	struct pa_mapping *m;
+
+	pa_large_settle();
+	m = pa_magazine_take(total);
+	if (unlikely(m && m->bytes < total)) {
+		pa_large_drop(m);
+		m = NULL;
+	}
+	if (!m)
+		m = pa_large_cached(total, false);
+	if (!m) {
+		pa_large_drop_own();
+		m = pa_large_cached(total, true);
+	}
+	if (!m)
+		return NULL;
+	WRITE_ONCE(m->stamp, PA_MAPPING_LIVE);
+	return m->large + 1;
 }
 
 /**
@@ -213,7 +275,7 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
 
 	if (!nested && offset == sizeof(struct pa_large)) {
-		void *block = pa_large_cached(total);
+		void *block = pa_large_reuse(total);
 
 		if (block)
 			return zero ? memset(block, 0, size) : block;
@@ -268,7 +330,7 @@ size_t pa_large_usable(const struct pa_large *large)
 void pa_large_free(struct pa_large *large)
 {
 	struct pa_mapping *m = large->mapping;
-	bool live, keep = false;
+	u64 live = PA_MAPPING_LIVE;
 
 	if (large->flags & PA_LARGE_UNLISTED) {
 		pa_unlisted_account(large, false);
@@ -279,19 +341,13 @@ void pa_large_free(struct pa_large *large)
 		pa_stack_push(&pa_large_deferred, &large->qlink);
 		return;
 	}
-	pa_large_lock();
-	live = m->stamp == PA_MAPPING_LIVE;
-	if (likely(live)) {
-		pa_large_account(m, false);
-		keep = large->block == large->base + sizeof(*large) && pa_cache_put(m);
-		if (!keep)
-			pa_mapping_put(m);
-	}
-	pa_large_unlock();
-	if (unlikely(!live))
+	if (unlikely(!try_cmpxchg(&m->stamp, &live, pa_os_clock()))) {
 		pa_corrupt("a large block was freed twice", large->block);
-	else if (!keep)
-		pa_large_unmap(large->base, large->mapped);
+		return;
+	}
+	if (!pa_options.purge_delay || large->block != large->base + sizeof(*large) ||
+	    !pa_magazine_put(m))
+		pa_large_drop(m);
 }
 
 /* Moves the pages, not the bytes, to where there is room for more. */
@@ -357,14 +413,14 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 		pa_os_make_room(total - old);
 	m = large->mapping;
 	pa_large_lock();
-	pa_large_account(m, false);
 	moved = pa_large_remap(large, total);
 	if (moved) {
+		pa_large_account(m, false);
 		moved->mapped = total;
 		m->large = moved;
-		m->bytes = total;
+		WRITE_ONCE(m->bytes, total);
+		pa_large_account(m, true);
 	}
-	pa_large_account(m, true);
 	pa_large_unlock();
 
 	errno = saved;
@@ -393,6 +449,11 @@ size_t pa_large_purge(u64 now, u64 delay, size_t most)
 	pa_large_settle();
 	pa_large_lock();
 	old = pa_cache_old(now, delay, most);
+	if (!old) {
+		old = pa_magazine_old(now, delay, most);
+		for (m = old; m; m = m->next)
+			pa_large_account(m, false);
+	}
 	pa_large_unlock();
 	if (!old)
 		return 0;
@@ -425,8 +486,11 @@ size_t pa_large_purge_all(void)
 
 void pa_large_count(u64 *blocks, u64 *bytes)
 {
-	*blocks = READ_ONCE(pa_large_blocks) + READ_ONCE(pa_unlisted_blocks);
-	*bytes = READ_ONCE(pa_large_bytes) + READ_ONCE(pa_unlisted_bytes);
+	u64 idle, idle_bytes;
+
+	pa_magazine_count(&idle, &idle_bytes);
+	*blocks = READ_ONCE(pa_large_blocks) - idle + READ_ONCE(pa_unlisted_blocks);
+	*bytes = READ_ONCE(pa_large_bytes) - idle_bytes + READ_ONCE(pa_unlisted_bytes);
 }
 
 struct pa_large_seen {
@@ -444,7 +508,7 @@ static size_t pa_large_snapshot(struct pa_large_seen *seen, size_t most)
 		const struct pa_mapping *m = &pa_mapping_piece[i / PA_MAPPING_PIECE]
 							      [i % PA_MAPPING_PIECE];
 
-		if (m->stamp != PA_MAPPING_LIVE)
+		if (READ_ONCE(m->stamp) != PA_MAPPING_LIVE)
 			continue;
 		if (n < most) {
 			seen[n].block = m->large->block;

@@ -9,7 +9,7 @@
 
 #include "pa_heap.h"
 
-/* struct pa_mapping: @stamp of a block that is in use, and of an entry that nothing uses. */
+/* struct pa_mapping: @stamp of a block that is in use, and of an entry that has no block. */
 #define PA_MAPPING_LIVE		(~0ULL)
 #define PA_MAPPING_NONE		(~0ULL - 1)
 
@@ -17,18 +17,21 @@
  * struct pa_mapping - the entry of a large block in the table of all
  * @large: the header
  * @bytes: bytes of the mapping
- * @stamp: when the block was freed, if it is in the cache; or one of the above
+ * @stamp: when the block was freed, if its mapping is kept; or one of the above
  * @next: in the cache, or among the entries that nothing uses
  *
- * Under pa_large_mutex. It is apart from the header so that looking for a
- * mapping in the cache does not touch one page of each.
+ * It belongs to the block while that is in use; when it is freed to who changed
+ * @stamp from PA_MAPPING_LIVE, until it is in a magazine or the cache. The cache
+ * and the unused entries are under pa_large_mutex; unmapping and moving is, too.
+ * It is apart from the header so that looking for a mapping that is kept does
+ * not touch one page of each.
  */
 struct pa_mapping {
 	struct pa_large *large;
 	size_t bytes;
 	u64 stamp;
 	struct pa_mapping *next;
-};
+} __attribute__((aligned(64)));	/* a cache line: neighbours are other threads' */
 
 /**
  * struct pa_large - header of a large block

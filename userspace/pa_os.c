@@ -42,7 +42,7 @@
 
 size_t pa_page_size = 4096;
 
-static pa_lock_t pa_os_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pa_lock_t pa_os_mutex = PA_LOCK_INITIALIZER;
 
 static struct {
 	struct pa_arena *retired;	/* linked by @next, newest first; pa_os_mutex */

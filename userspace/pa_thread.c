@@ -26,8 +26,8 @@ bool pa_system;
 /* In a forked child: a thread that is gone may hold liburcu's locks. */
 static bool pa_rcu_lost;
 
-static pa_lock_t pa_init_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pa_lock_t pa_bins_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pa_lock_t pa_init_mutex = PA_LOCK_INITIALIZER;
+static pa_lock_t pa_bins_mutex = PA_LOCK_INITIALIZER;
 static struct pa_node pa_only_node;
 
 /*

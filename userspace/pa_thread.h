@@ -80,9 +80,17 @@ static __always_inline void pa_slot_leave(struct pa_bins *bins)
 /* Locks for slow paths; a signal handler in between sees @level. */
 typedef pthread_mutex_t pa_lock_t;
 
+/* They are held for a moment only: it pays to spin before one sleeps. */
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#define PA_LOCK_INITIALIZER	PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+#else
+#define PA_LOCK_INITIALIZER	PTHREAD_MUTEX_INITIALIZER
+#endif
+
+/* For the child of a fork, whose lock is in nobody's hands. */
 static inline void pa_lock_init(pa_lock_t *lock)
 {
-	pthread_mutex_init(lock, NULL);
+	*lock = (pa_lock_t)PA_LOCK_INITIALIZER;
 }
 
 static inline void pa_lock(pa_lock_t *lock)
