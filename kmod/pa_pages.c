@@ -19,14 +19,15 @@ static_assert(PA_ARENA_SHIFT >= PAGE_SHIFT);
  */
 unsigned int pa_max_arenas;
 module_param_named(max_arenas, pa_max_arenas, uint, 0644);
-MODULE_PARM_DESC(max_arenas, "Hard limit on arenas; allocation fails beyond it (default 0: none)");
+MODULE_PARM_DESC(max_arenas, "Hard limit on memory, in arenas; allocation fails beyond it (default 0: none)");
 
 /* So that every error path of a user can be tested. */
 static unsigned int pa_fail_nth;
 module_param_named(fail_nth, pa_fail_nth, uint, 0600);
 MODULE_PARM_DESC(fail_nth, "Let the n-th request for an arena from now on fail, once (default 0: none)");
 
-static atomic_t pa_arenas_used = ATOMIC_INIT(0);
+/* What the heap has, which is what is limited. */
+static atomic_long_t pa_pages_used = ATOMIC_LONG_INIT(0);
 
 /* Arenas, and pools of others, that wait for their grace period. */
 static atomic_t pa_gone_waiting = ATOMIC_INIT(0);
@@ -71,14 +72,29 @@ bool pa_fault_injected(void)
 	return n == 1;
 }
 
-static bool pa_arena_charge(void)
+/* The smallest arena that has a run of @npools. */
+static unsigned int pa_least_order(unsigned int npools)
 {
-	unsigned int limit = READ_ONCE(pa_max_arenas);
-	int used = atomic_inc_return(&pa_arenas_used);
+	return order_base_2((npools + 1) * PA_PAGES_PER_POOL);
+}
 
-	if (!limit || used <= limit)
-		return true;
-	atomic_dec(&pa_arenas_used);
+/*
+ * Charges for a whole arena; or a short one, if the limit leaves no more, since
+ * pools of others may have gone.
+ * Return: true, and its *@order, unless the limit is reached.
+ */
+static bool pa_arena_charge(unsigned int npools, unsigned int *order)
+{
+	long limit = (long)READ_ONCE(pa_max_arenas) << PA_ARENA_ORDER;
+	unsigned int least = pa_least_order(npools);
+
+	for (*order = PA_ARENA_ORDER; *order >= least; --*order) {
+		long used = atomic_long_add_return(1L << *order, &pa_pages_used);
+
+		if (!limit || used <= limit)
+			return true;
+		atomic_long_sub(1L << *order, &pa_pages_used);
+	}
 	return false;
 }
 
@@ -123,20 +139,24 @@ static struct page *pa_pages_aligned(unsigned int nid, gfp_t gfp, unsigned int o
 
 /*
  * Memory is too fragmented for a whole arena: a short one has fewer pools, but
- * is aligned as any, and is as good for a class whose pools fit.
+ * is aligned as any, and is as good for a class whose pools fit. Sets *@order,
+ * which was the most that it may have.
  */
 static struct page *pa_pages_short(unsigned int nid, gfp_t gfp, unsigned int npools,
 				   unsigned int *order)
 {
-	unsigned int least = order_base_2((npools + 1) * PA_PAGES_PER_POOL);
-	struct page *page = NULL;
+	unsigned int least = pa_least_order(npools);
+	struct page *page;
 
 	gfp &= ~__GFP_DIRECT_RECLAIM;
-	for (*order = PA_ARENA_ORDER; !page && *order > least;)
-		page = pa_pages_aligned(nid, gfp, --*order);
-	if (page)
+	for (*order = min(*order, PA_ARENA_ORDER - 1U); *order >= least; --*order) {
+		page = pa_pages_aligned(nid, gfp, *order);
+		if (!page)
+			continue;
 		split_page(page, *order);
-	return page;
+		return page;
+	}
+	return NULL;
 }
 
 /* On PREEMPT_RT the page allocator takes sleeping locks. */
@@ -188,21 +208,23 @@ static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npoo
 	return page ?: pa_pages_short(nid, gfp, npools, order);
 }
 
-/* Of *@order; the pages of short arenas are split. */
+/* Of *@order, which was the most that they may have; those of short arenas are split. */
 static struct page *pa_pages(unsigned int nid, gfp_t gfp, unsigned int npools,
 			     unsigned int *order)
 {
+	bool may_call = pa_may_call_page_allocator();
 	struct page *page = NULL;
 
-	*order = PA_ARENA_ORDER;
 	gfp &= ~PA_GFP_DROPPED;
-	if (pa_may_call_page_allocator())
+	if (*order < PA_ARENA_ORDER)
+		return may_call ? pa_pages_short(nid, gfp, npools, order) : NULL;
+	if (may_call)
 		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
 	if (!page && pa_pages_returned(gfp))
 		page = pa_pages_get(nid, gfp, PA_ARENA_ORDER);
 	if (!page)
 		page = pa_spare_take(nid, gfp);
-	if (!page && pa_may_call_page_allocator())
+	if (!page && may_call)
 		page = pa_pages_short(nid, gfp, npools, order);
 	return page ?: pa_pages_hard(nid, gfp, npools, order);
 }
@@ -229,17 +251,17 @@ static void pa_arena_describe(struct pa_arena *arena, unsigned int order)
  */
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh)
 {
+	unsigned int charged, order;
 	struct pa_arena *arena;
-	unsigned int order;
 	struct page *page;
 
-	if (pa_fault_injected() || !pa_arena_charge())
+	if (pa_fault_injected() || !pa_arena_charge(npools, &charged))
 		return NULL;
+	order = charged;
 	page = pa_pages(nid, gfp, npools, &order);
-	if (!page) {
-		atomic_dec(&pa_arenas_used);
+	atomic_long_sub((1L << charged) - (page ? 1L << order : 0), &pa_pages_used);
+	if (!page)
 		return NULL;
-	}
 	arena = page_address(page);
 	pa_arena_describe(arena, order);
 	*fresh = false;
@@ -326,9 +348,12 @@ static void pa_gone_free(struct rcu_head *head)
 
 static void pa_gone_later(struct pa_gone *gone, u64 pools)
 {
+	long pages = hweight64(pools) * PA_PAGES_PER_POOL;
+
 	gone->pools = pools;
 	atomic_inc(&pa_gone_waiting);
-	atomic_long_add(hweight64(pools) * PA_PAGES_PER_POOL, &pa_pages_unmapped_ever);
+	atomic_long_sub(pages, &pa_pages_used);
+	atomic_long_add(pages, &pa_pages_unmapped_ever);
 	pa_leak_pools_unmapped(gone, sizeof(*gone));
 	call_rcu_hurry(&gone->head, pa_gone_free);
 	pa_purge_later();
@@ -365,6 +390,5 @@ void pa_arena_unmap(struct pa_arena *arena)
 	u64 pools = pa_arena_present(arena);
 
 	trace_arena_unmap(arena->nid, pa_arena_bytes(arena));
-	atomic_dec(&pa_arenas_used);
 	pa_gone_later(pa_gone_in(arena, pools & ~1ULL), pools);
 }

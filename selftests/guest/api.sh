@@ -43,7 +43,7 @@ load max_arenas=4 && load_test
 scenario exhaust 64
 scenario exhaust 512
 scenario exhaust 32768
-has_pools && at_most "max_arenas=4 was a limit" "$(peak arenas)" 4
+has_pools && at_most "max_arenas=4 was a limit" "$(peak mapped_bytes)" $((4 * $(value arena_bytes)))
 accounted 0 "after exhaustion"
 check "unloads" unload
 finish

@@ -79,6 +79,26 @@ echo "free 95" >$MEMORY
 rmmod poolalloc_memory
 accounted 0 "the user is gone"
 unload
+
+# A limit is one on memory: pools that have gone may come again in short arenas.
+load max_arenas=4 && load_test
+insmod poolalloc_memory.ko
+echo "512 1" >$MEMORY
+pool=$(($(value pool_bytes) / 512))
+echo "fill $((225 * pool))" >$MEMORY
+is "as many arenas as there may be" "$(value arenas)" 4
+echo "free 95" >$MEMORY
+echo trim >$PROC
+scenario hold512 $((125 * pool))
+is "the limit leaves room for so many" "$(sed -n 's/^# holding \([0-9]*\) blocks/\1/p' $TEST)" $((125 * pool))
+accounted $((125 * pool + 225 * pool - 225 * pool / 100 * 95)) "full again"
+scenario release
+scenario exhaust 512
+at_most "it is kept" "$(peak mapped_bytes)" $((4 * $(value arena_bytes)))
+rmmod poolalloc_memory
+accounted 0 "with a limit"
+unload
+
 sleep 1
 at_most "pages that are missing in the end" $((free_full + full / 4096 - $(free_pages))) 2048
 finish
