@@ -359,8 +359,9 @@ EXPORT_SYMBOL_GPL(poolalloc_size);
  * poolalloc_trim() - give memory back to the system
  *
  * Flushes this CPU's slot and gives every arena back that holds no live
- * block, the reserve too. Other CPUs keep what they cache. With backend=slab
- * SLUB decides what it keeps, and nothing is done.
+ * block, the reserve too, and free pools of the others, but not on PREEMPT_RT.
+ * Other CPUs keep what they cache. With backend=slab SLUB decides what it
+ * keeps, and nothing is done.
  *
  * Context: Any but NMI. Does not sleep.
  * Return: bytes that are free after the next grace period; what others give
@@ -368,6 +369,7 @@ EXPORT_SYMBOL_GPL(poolalloc_size);
  */
 size_t poolalloc_trim(void)
 {
-	return pa_trim_here(true);
+	/* There, free pools are what callers with preemption off live on. */
+	return pa_trim_here(!IS_ENABLED(CONFIG_PREEMPT_RT));
 }
 EXPORT_SYMBOL_GPL(poolalloc_trim);
