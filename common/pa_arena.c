@@ -368,7 +368,8 @@ static u64 pa_node_shed(struct pa_node *node, bool all, struct pa_arena **from)
 	u64 run, lists = node->nonempty & ~(1ULL << PA_ARENA_POOLS);
 	struct pa_arena *arena;
 
-	if (!PA_POOLS_GO || !lists || (!all && node->wanted) || !pa_node_too_idle(node, all))
+	if (!PA_POOLS_GO || !lists || (!all && (PA_POOLS_GO == 1 || node->wanted)) ||
+	    !pa_node_too_idle(node, all))
 		return 0;
 	arena = node->bucket[63 - (unsigned int)__builtin_clzll(lists)];
 	/* A walker keeps it, it goes as a whole. */

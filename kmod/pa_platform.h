@@ -111,8 +111,12 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 unsigned int pa_arena_pools(const struct pa_arena *arena);
 void pa_arena_unmap(struct pa_arena *arena);
 
-/* The pages of free pools go although blocks live in others of their arena. */
-#define PA_POOLS_GO	1
+/*
+ * The pages of free pools go although blocks live in others of their arena. On
+ * PREEMPT_RT only when that is asked for: callers with preemption off cannot
+ * call the page allocator, and live on such pools.
+ */
+#define PA_POOLS_GO	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 1 : 2)
 void pa_arena_part(struct pa_arena *arena);
 void pa_pools_unmap(struct pa_arena *arena, u64 pools);
 
