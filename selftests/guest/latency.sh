@@ -16,7 +16,7 @@ POOLALLOC_BACKEND=pool
 load spare=8 && load_test
 # Whole calls, with interrupts off.
 scenario latency "$(scaled 100000)"
-longest alloc 50000
+longest alloc 60000
 longest free 15000
 longest free_rcu 5000
 # On PREEMPT_RT: how late a thread of the highest priority is, while others trim and free; its
