@@ -4,6 +4,7 @@
  * test-variants: seed modern asan-seed valgrind-seed
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <urcu-bp.h>
@@ -18,6 +19,23 @@
 static uint64_t seed;
 static unsigned char *table[TABLE];
 static bool running;
+static unsigned int started, ended;
+
+/*
+ * libasan (GCC 12) takes a lock of its own while a thread starts or ends and has
+ * no fork handlers: a child that is forked meanwhile cannot create a thread. So
+ * nobody forks before all threads of a test have started, or after one has ended.
+ */
+static void all_have(unsigned int *done, unsigned int threads)
+{
+	while (__atomic_load_n(done, __ATOMIC_RELAXED) < threads)
+		sched_yield();
+}
+
+static void have(unsigned int *done)
+{
+	__atomic_fetch_add(done, 1, __ATOMIC_RELAXED);
+}
 
 static size_t random_size(uint64_t *rng)
 {
@@ -30,6 +48,7 @@ static void *worker(void *arg)
 {
 	uint64_t rng = seed + (uintptr_t)arg;
 
+	have(&started);
 	while (__atomic_load_n(&running, __ATOMIC_RELAXED)) {
 		size_t size = random_size(&rng);
 		unsigned char *p = poolalloc_alloc(size);
@@ -181,9 +200,11 @@ static void under_load(size_t forks, void (*more)(size_t i))
 	size_t i;
 
 	running = true;
+	started = 0;
 	for (i = 0; i < WORKERS; i++)
 		if (pthread_create(&thread[i], NULL, worker, (void *)i))
 			tap_bail_out("cannot create a thread");
+	all_have(&started, WORKERS);
 	for (i = 0; i < forks; i++) {
 		fork_once(seed + i * 16, i % 20 == 0 ? 3 : 0);
 		if (more)
@@ -217,8 +238,12 @@ static void *forker(void *arg)
 {
 	size_t i, n = tap_scaled(150, 8);
 
+	have(&started);
+	all_have(&started, 2);
 	for (i = 0; i < n; i++)
 		fork_once(seed + (uintptr_t)arg * 1000 + i, 0);
+	have(&ended);
+	all_have(&ended, 2);
 	return NULL;
 }
 
@@ -227,6 +252,7 @@ static void two_forkers(void)
 	pthread_t thread[2];
 	size_t i;
 
+	started = ended = 0;
 	for (i = 0; i < 2; i++)
 		if (pthread_create(&thread[i], NULL, forker, (void *)(i + 1)))
 			tap_bail_out("cannot create a thread");
@@ -241,6 +267,8 @@ static void *manual_forker(void *arg)
 	size_t i, n = tap_scaled(100, 8);
 
 	(void)arg;
+	have(&started);
+	all_have(&started, 2);
 	for (i = 0; i < n; i++) {
 		sigset_t all, old;
 		pid_t pid;
@@ -258,6 +286,8 @@ static void *manual_forker(void *arg)
 			_exit(child(seed + i, 0));
 		TAP_CHECK(wait_for(pid) == GOOD);
 	}
+	have(&ended);
+	all_have(&ended, 2);
 	return NULL;
 }
 
@@ -265,6 +295,7 @@ static void manual(void)
 {
 	pthread_t thread[2];
 
+	started = ended = 0;
 	if (pthread_create(&thread[0], NULL, manual_forker, NULL) ||
 	    pthread_create(&thread[1], NULL, forker, NULL))
 		tap_bail_out("cannot create a thread");
@@ -274,7 +305,7 @@ static void manual(void)
 }
 
 /* Of a size that the parent's thread does not use. Every block goes, in a minute. */
-static int defer_in_child(void)
+static int defer(void)
 {
 	uint64_t before = report_live_blocks(96);
 	size_t k;
@@ -373,6 +404,7 @@ static void *rcu_worker(void *arg)
 	size_t i;
 
 	(void)arg;
+	have(&started);
 	for (i = 0; __atomic_load_n(&running, __ATOMIC_RELAXED); i++) {
 		poolalloc_free_rcu(poolalloc_alloc(48));
 		if (i % 500 == 0)	/* the grace periods must keep up */
@@ -386,15 +418,18 @@ static void deferred(void)
 	size_t n = tap_scaled(60, 5), i;
 	pthread_t thread;
 
+	TAP_CHECK(defer() == GOOD);	/* here, too: liburcu's thread has started */
 	running = true;
+	started = 0;
 	if (pthread_create(&thread, NULL, rcu_worker, NULL))
 		tap_bail_out("cannot create a thread");
+	all_have(&started, 1);
 	for (i = 0; i < n; i++) {
 		pid_t pid = fork();
 
 		if (!pid) {
 			alarm(120);
-			_exit(defer_in_child());
+			_exit(defer());
 		}
 		TAP_CHECK(wait_for(pid) == GOOD);
 	}
