@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # panic_on_corruption=1 stops the machine at the first wrong free; 0 does not. Set at run time, too.
-# test-timeout: 900
+# test-timeout: 2400
 set -u
 . "$(dirname "$0")/lib/common.sh"
 . "$LIB_DIR/tap.sh"

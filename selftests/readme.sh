@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # What README.md says: its programs are compiled and run, its commands are run, what it shows is
 # what comes out; the contract that common/README.md lists is the one that common/ uses.
-# test-timeout: 900
+# test-timeout: 2400
 # test-kselftest: no
 #
 # README.md's blocks are told apart by the words behind ```: LANGUAGE FILE is a file, sh is run in

@@ -164,6 +164,7 @@ run_batch() {
 		# shellcheck disable=SC2086 # words
 		"$LIB_DIR/qemu.sh" "${opts[@]}" $more --run "$work/batch.$1" \
 			--console "$work/console" --output "$work/output" >"$work/qemu.out" 2>&1
+		grep '^# the guest was started again' "$work/qemu.out"
 		if ! grep -q '^guest: up' "$work/output"; then
 			sed 's/^/# /' "$work/qemu.out"
 			echo "Bail out! the guest $kernel did not start"

@@ -18,6 +18,9 @@
 #   --console FILE     keep the kernel's log there;  --output FILE  and the commands' output there
 #   --qemu 'ARGS'      more arguments for QEMU
 #   --verbose          the kernel's log on stderr while it runs
+#
+# A kernel that falls silent while it boots, before its init runs and anything of ours is loaded, is
+# started once more, with a line that says so. GUEST_BOOT_PATIENCE=N (300): what counts as silence.
 set -u
 . "$(dirname "$0")/common.sh"
 
@@ -136,21 +139,52 @@ numa_args() {
 		-numa "node,nodeid=0,memdev=m0,$first" -numa "node,nodeid=1,memdev=m1$second")
 }
 
-boot() {
-	local tail_pid=
-
+# QEMU's own parent is this shell, so that a killed test leaves no guest behind.
+start_guest() {
 	: >"$console" && : >"$output" || die "cannot write $console"
-	qemu_args
-	# QEMU's own parent is this shell, so that a killed test leaves no guest behind.
 	timeout --foreground -k 5 "$timeout" qemu-system-x86_64 "${args[@]}" </dev/null \
 		>"$work/qemu.log" 2>&1 &
 	qemu_pid=$!
+	tail_pid=
 	[ -n "$verbose" ] && { tail -n +1 -f --pid="$qemu_pid" "$console" >&2 & tail_pid=$!; }
+}
+
+end_guest() {
 	wait "$qemu_pid"
 	qemu_status=$?
 	qemu_pid=
 	[ -n "$tail_pid" ] && wait "$tail_pid" 2>/dev/null
 	sed -i 's/\r//g' "$console" "$output"
+}
+
+# Waits until init is up, or QEMU gone. False if the kernel's log has not grown for so many looks:
+# looks, which a slow machine takes more slowly, too. What hangs later is not told from what works.
+comes_up() {
+	local looks=0 size=0 now
+
+	while kill -0 "$qemu_pid" 2>/dev/null; do
+		grep -q '^guest: up' "$output" && return
+		now=$(stat -c %s "$console")
+		[ "$now" = "$size" ] && looks=$((looks + 1)) || looks=0 size=$now
+		[ "$looks" -lt "$patience" ] || return 1
+		sleep 1
+	done
+}
+
+# If it was only slow, the second start, which nobody watches, costs time and nothing else.
+boot() {
+	local patience=${GUEST_BOOT_PATIENCE:-300} kept=$POOLALLOC_BUILD/selftests/log/console-hung-$KVER
+
+	qemu_args
+	start_guest
+	if ! comes_up; then
+		kill -TERM "$qemu_pid"
+		end_guest
+		echo "# the guest was started again: $KVER had hung before init; it had said: $(tail -n 1 "$console")"
+		mkdir -p "${kept%/*}" && cp "$console" "$kept"
+		start_guest
+	fi
+	end_guest
 }
 
 # The guest's own status: of the first command that failed.

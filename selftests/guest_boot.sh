@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# lib/qemu.sh with a machine that hangs: before init it is started once more, afterwards it has failed. The
+# machine is a script, told what to do by a file: one word for each start.
+set -u
+. "$(dirname "$0")/lib/common.sh"
+. "$LIB_DIR/tap.sh"
+
+[ -d "$POOLALLOC_ROOT/kmod" ] || tap_skip_all "needs the project's checkout: give POOLALLOC_ROOT=DIR"
+kernel=6.12
+"$LIB_DIR/kernel.sh" $kernel >/dev/null || tap_skip_all "no kernel $kernel"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+export STARTS=$work/starts
+
+cat >"$work/qemu-system-x86_64" <<'MACHINE'
+#!/bin/bash
+ports=()
+for arg; do
+	case "$arg" in file:*) ports+=("${arg#file:}") ;; esac
+done
+echo "[    0.0] Linux version" >"${ports[0]}"
+read -r word <"$STARTS"
+sed -i 1d "$STARTS"
+case "$word" in
+silent) exec sleep 1000 ;;
+mute) exec sleep 20 ;;
+slow) for i in 1 2 3 4 5 6 7 8; do sleep 1; echo "[    $i.0] line" >>"${ports[0]}"; done ;;
+panic) echo "[    1.0] Kernel panic - not syncing" >>"${ports[0]}"; exit 0 ;;
+esac
+echo "guest: up 6.12" >"${ports[1]}"
+echo "guest: begin command" >>"${ports[1]}"
+[ "$word" != stuck ] || exec sleep 20
+printf 'it ran\nguest: end command 0\nguest: done\n' >>"${ports[1]}"
+MACHINE
+chmod +x "$work/qemu-system-x86_64"
+
+# starts STATUS LEFT WORD...: of these starts so many are left over, and this is the guest's status.
+starts() {
+	local want=$1 left=$2 status
+
+	shift 2
+	printf '%s\n' "$@" >"$STARTS"
+	PATH=$work:$PATH GUEST_BOOT_PATIENCE=8 "$LIB_DIR/qemu.sh" --kernel $kernel --timeout 600 \
+		-- true >"$work/out" 2>&1
+	status=$?
+	cat "$work/out"
+	echo "status $status, left: $(wc -l <"$work/starts")"
+	[ "$status" = "$want" ] && [ "$(wc -l <"$work/starts")" = "$left" ]
+}
+again() { grep -c '^# the guest was started again' "$work/out"; }
+
+boots() { starts 0 1 works works && [ "$(again)" = 0 ]; }
+hangs_once() { starts 0 0 silent works && [ "$(again)" = 1 ] && grep -q '^it ran' "$work/out"; }
+hangs_twice() { starts 99 1 silent mute works && [ "$(again)" = 1 ]; }
+is_slow() { starts 0 1 slow works && [ "$(again)" = 0 ]; }
+hangs_later() { starts 99 1 stuck works && [ "$(again)" = 0 ]; }
+panics() { starts 99 1 panic works && [ "$(again)" = 0 ]; }
+
+tap_start
+tap_run "a guest that boots is started once" boots
+tap_run "one that hangs while it boots is started again" hangs_once
+tap_run "once" hangs_twice
+tap_run "what is slow but goes on is left alone" is_slow
+tap_run "what hangs after init is up has failed" hangs_later
+tap_run "so has what panics while it boots" panics
+tap_finish
