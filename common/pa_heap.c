@@ -64,25 +64,28 @@ static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node)
  * @gfp: what growing the node may do
  *
  * Arenas are mapped with nothing held, so that it may sleep if @gfp lets it;
- * meanwhile others may take what it brings, hence the loop.
+ * meanwhile others may take what it brings, hence the loop. And others may give
+ * something back, since a platform without memory asks them to, hence the last
+ * try.
  *
  * Return: a block, or NULL if the system has no memory or a limit is reached.
  */
 void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
 {
 	struct pa_node *node;
+	bool more;
 	void *p;
 
-	for (;;) {
+	do {
 		p = pa_alloc_try(cls, nid, &node);
 		if (likely(p))
 			return p;
-		if (pa_reclaim())
-			continue;
-		if (!pa_may_grow() || !pa_arenas_grow(node, gfp, pa_class[cls].npools))
-			break;
-	}
-	p = pa_alloc_last_resort(pa_class_size(cls), gfp);
+		more = pa_reclaim() ||
+		       (pa_may_grow() && pa_arenas_grow(node, gfp, pa_class[cls].npools));
+	} while (more);
+	p = pa_alloc_try(cls, nid, &node);
+	if (!p)
+		p = pa_alloc_last_resort(pa_class_size(cls), gfp);
 	if (!p)
 		pa_trace_failure(cls);
 	return p;

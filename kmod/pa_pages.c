@@ -5,11 +5,16 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/vmstat.h>
 
 #include "pa_kmod.h"
 
 /* How many blocks of one size are tried for one that is aligned as an arena. */
 #define PA_SHORT_TRIES	48
+
+/* What pa_pages_insist() puts aside before it asks again: pages, or a part of what is free. */
+#define PA_ASIDE_PAGES	(4UL << PA_ARENA_ORDER)
+#define PA_ASIDE_PART	16
 
 static_assert(PA_ARENA_SHIFT >= PAGE_SHIFT);
 
@@ -96,6 +101,26 @@ static bool pa_arena_charge(unsigned int npools, unsigned int *order)
 		atomic_long_sub(1L << *order, &pa_pages_used);
 	}
 	return false;
+}
+
+/* Who may wait, and has not said that it gives up soon. */
+static bool pa_may_try_hard(gfp_t gfp)
+{
+	return pa_may_reclaim(gfp) && !(gfp & __GFP_NORETRY);
+}
+
+/*
+ * When the limit is reached, other CPUs put back what they keep. Pools of the
+ * arenas that there are may come of it; the caller looks again.
+ */
+static bool pa_arena_charge_hard(unsigned int npools, gfp_t gfp, unsigned int *order)
+{
+	if (pa_arena_charge(npools, order))
+		return true;
+	if (!pa_may_try_hard(gfp))
+		return false;
+	pa_trim_cpus();
+	return pa_arena_charge(npools, order);
 }
 
 /* Without much effort: see pa_pages_hard(). */
@@ -186,26 +211,103 @@ static bool pa_pages_returned(gfp_t gfp)
 }
 
 /*
+ * For so many pages the page allocator does not reclaim unless it is told to
+ * try hard; no process is killed for them.
+ */
+static struct page *pa_pages_reclaim(unsigned int nid, gfp_t gfp)
+{
+	return alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, PA_ARENA_ORDER);
+}
+
+/**
+ * struct pa_aside - in the first page of a block that is put aside
+ * @next: another one
+ * @order: its size
+ */
+struct pa_aside {
+	struct pa_aside *next;
+	unsigned int order;
+};
+
+static void pa_aside_add(struct pa_aside **list, struct page *page, unsigned int order)
+{
+	struct pa_aside *aside = page_address(page);
+
+	aside->next = *list;
+	aside->order = order;
+	*list = aside;
+}
+
+static void pa_aside_free(struct pa_aside *aside)
+{
+	while (aside) {
+		struct pa_aside *next = aside->next;
+
+		free_pages((unsigned long)aside, aside->order);
+		aside = next;
+	}
+}
+
+/*
+ * The page allocator does not reclaim for an arena while there is enough free
+ * memory to make one by moving pages. Of the kernel's own pages few can be
+ * moved: then pieces that are smaller than an arena, or begin where none may,
+ * would stay free and no arena be had, although others have memory to give
+ * back. So such pieces are put aside, the largest first, and it is asked again
+ * and again. The small ones are left to others.
+ */
+static struct page *pa_pages_insist(unsigned int nid, gfp_t gfp)
+{
+	unsigned long step = max(PA_ASIDE_PAGES,
+				 global_zone_page_state(NR_FREE_PAGES) / PA_ASIDE_PART), n = 0;
+	unsigned int order = PA_ARENA_ORDER - 1;
+	struct page *page = NULL, *piece;
+	struct pa_aside *aside = NULL;
+
+	while (!page && order > PAGE_ALLOC_COSTLY_ORDER) {
+		piece = pa_pages_get(nid, gfp & ~__GFP_RECLAIM, order);
+		if (piece) {
+			pa_aside_add(&aside, piece, order);
+			n += 1UL << order;
+		} else {
+			order--;
+		}
+		if (n >= step || (n && order == PAGE_ALLOC_COSTLY_ORDER)) {
+			page = pa_pages_reclaim(nid, gfp);
+			n = 0;
+		}
+	}
+	pa_aside_free(aside);
+	return page;
+}
+
+/*
  * Before there is none: as long as others give memory back, files' pages above
- * all, who may wait gets an arena. For so many pages the page allocator does
- * not reclaim unless it is told to try hard; no process is killed for them.
- * What other CPUs have, in pools or to be taken back, comes last.
+ * all, who may wait gets an arena. What other CPUs have, in pools or to be
+ * taken back, comes late.
  */
 static struct page *pa_pages_hard(unsigned int nid, gfp_t gfp, unsigned int npools,
 				  unsigned int *order)
 {
 	struct page *page;
 
-	if (!pa_may_reclaim(gfp) || (gfp & __GFP_NORETRY))
+	if (!pa_may_try_hard(gfp))
 		return NULL;
 	*order = PA_ARENA_ORDER;
-	page = alloc_pages_node(nid, gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, PA_ARENA_ORDER);
-	if (!page) {
-		pa_trim_cpus();
-		pa_pages_await();
-		page = pa_pages_whole(nid, gfp);
-	}
-	return page ?: pa_pages_short(nid, gfp, npools, order);
+	page = pa_pages_reclaim(nid, gfp);
+	if (page)
+		return page;
+	pa_trim_cpus();
+	pa_pages_await();
+	page = pa_pages_whole(nid, gfp);
+	if (page)
+		return page;
+	page = pa_pages_short(nid, gfp, npools, order);
+	/* Or pools of arenas that there are came back: the caller looks again. */
+	if (page || (npools == 1 && READ_ONCE(pa_nodes[nid]->nonempty)))
+		return page;
+	*order = PA_ARENA_ORDER;
+	return pa_pages_insist(nid, gfp);
 }
 
 /* Of *@order, which was the most that they may have; those of short arenas are split. */
@@ -255,7 +357,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 	struct pa_arena *arena;
 	struct page *page;
 
-	if (pa_fault_injected() || !pa_arena_charge(npools, &charged))
+	if (pa_fault_injected() || !pa_arena_charge_hard(npools, gfp, &charged))
 		return NULL;
 	order = charged;
 	page = pa_pages(nid, gfp, npools, &order);

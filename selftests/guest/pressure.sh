@@ -105,6 +105,8 @@ scenario cache
 accounted 0 "after memory was a cache's"
 scenario cache 1
 accounted 0 "after reclaim had allocated"
+scenario cache 2
+accounted 0 "after reclaim beside pieces of memory"
 
 # Nothing of all that is lost.
 unload

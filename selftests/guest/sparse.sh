@@ -16,12 +16,22 @@ idle() {
 		$(value empty_arenas) * 63))
 }
 
+# The last scenario's word.
+holding() {
+	sed -n 's/^# holding \([0-9]*\) blocks/\1/p' $TEST
+}
+
 load && load_test
 insmod poolalloc_memory.ko
 printf '64 20\n200 5\n512 5\n5000 1\n' >$MEMORY
 blocks=$(scaled 200000)
 kept=$((blocks - blocks / 100 * 95))
 taskset -p 1 $$ >/dev/null
+
+# Whoever reads under RCU finds nobody else's memory.
+scenario grace "$(value arena_bytes)"
+accounted 0 "after a grace period"
+before=$(value arenas_unmapped)
 
 echo "fill $blocks" >$MEMORY
 accounted "$blocks" "full"
@@ -34,7 +44,7 @@ if ! uname -v | grep -q PREEMPT_RT; then
 	at_most "few pools are idle" "$(idle)" $((64 + 32 + $(value pools) / 16))
 	at_most "memory went back" "$(value mapped_bytes)" $((full * 3 / 4))
 fi
-is "arenas stay" "$(value arenas_unmapped)" 0
+is "arenas stay" "$(value arenas_unmapped)" "$before"
 
 before=$(value mapped_bytes)
 scenario trim 0
@@ -51,7 +61,7 @@ at_most "it is the page allocator's" $((gone * 9 / 10 - 256)) $(($(free_pages) -
 
 # Pools that are gone do not come back: it grows by new arenas.
 scenario hold512 10000
-accounted $((kept + $(sed -n 's/^# holding \([0-9]*\) blocks/\1/p' $TEST))) "grown again"
+accounted $((kept + $(holding))) "grown again"
 scenario release
 echo "free 100" >$MEMORY
 accounted 0 "all freed"
@@ -92,12 +102,26 @@ is "as many arenas as there may be" "$(value arenas)" 4
 echo "free 95" >$MEMORY
 echo trim >$PROC
 scenario hold512 $((125 * pool))
-is "the limit leaves room for so many" "$(sed -n 's/^# holding \([0-9]*\) blocks/\1/p' $TEST)" $((125 * pool))
+is "the limit leaves room for so many" "$(holding)" $((125 * pool))
 accounted $((125 * pool + 225 * pool - 225 * pool / 100 * 95)) "full again"
 scenario release
 scenario exhaust 512
 at_most "it is kept" "$(peak mapped_bytes)" $((4 * $(value arena_bytes)))
 rmmod poolalloc_memory
+
+# What CPU 1 had, and CPU 0 has freed, is what is left: CPU 1 is asked for it. Of one arena the pools
+# stay where they are.
+echo trim >$PROC
+echo 1 >$PARAMS/max_arenas
+taskset -p 2 $$ >/dev/null
+scenario hold512 1000000
+taskset -p 1 $$ >/dev/null
+most=$(holding)
+scenario thin
+most=$(($(holding) + most * 8 / 10))
+scenario hold512 $((most - $(holding)))
+is "blocks that wait for the other CPU are had" "$(holding)" "$most"
+scenario release
 accounted 0 "with a limit"
 unload
 

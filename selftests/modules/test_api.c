@@ -166,6 +166,24 @@ void test_api_release(unsigned long arg)
 	nheld = 0;
 }
 
+/* Releases all but every @nth. */
+void test_api_thin(unsigned long nth)
+{
+	void *list = held, *next;
+	unsigned long i = 0;
+
+	held = NULL;
+	nheld = 0;
+	for (; list; list = next) {
+		next = *(void **)list;
+		if (i++ % nth)
+			poolalloc_free(list);
+		else
+			keep(list);
+	}
+	test_note("holding %lu blocks", nheld);
+}
+
 /* @arg blocks of each size, by a thread on each CPU in turn. */
 static void hold_on_cpu(unsigned int cpu, unsigned long n)
 {

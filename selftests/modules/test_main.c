@@ -43,6 +43,7 @@ static const struct scenario {
 	{ "leak", test_api_leak, 10 },
 	{ "hold", test_api_hold, 1000 },
 	{ "release", test_api_release, 0 },
+	{ "thin", test_api_thin, 1000 },
 	{ "contexts", test_context, 0 },
 	{ "storm", test_context_storm, 50000, true },
 	{ "threads", test_threads, 50000, true },
@@ -65,6 +66,7 @@ static const struct scenario {
 	{ "cache", test_pressure_cache, 0 },
 	{ "trim", test_pressure_trim, 0 },
 	{ "claim", test_pressure_claim, 10000 },
+	{ "grace", test_grace, 256 * 1024 },
 	{ "deferred-storm", test_deferred_storm, 50000, true },
 };
 

@@ -175,12 +175,36 @@ static unsigned long cache_scan(struct shrinker *shrinker, struct shrink_control
 }
 
 /*
+ * All memory is taken, but for an eighth in pieces where no arena may begin:
+ * enough for the page allocator to make larger ones of, if these were pages that
+ * can be moved. It does not reclaim for what it believes that it can make.
+ */
+#define PIECE_ORDER	5
+
+static void take_all_but_pieces(void)
+{
+	unsigned long i, pieces = totalram_pages() >> (PIECE_ORDER + 3);
+
+	while (take_page(PIECE_ORDER))
+		;
+	for (i = 0; i < ntaken && pieces; i++)
+		if ((page_to_pfn(taken[i]) >> PIECE_ORDER) & 1) {
+			give_page(taken[i]);
+			taken[i] = taken[--ntaken];
+			pieces--;
+		}
+	test_note("%lu pieces less than are wanted", pieces);
+}
+
+/*
  * All memory is a cache that gives pages back when it is asked, as files' pages
  * do: who may wait gets blocks as long as there is something to ask for. Or less,
- * if reclaim itself allocates from poolalloc meanwhile (@recursive).
+ * if reclaim itself allocates from poolalloc meanwhile (@how is 1). And if some
+ * is free, but as if it were not (2).
  */
-void test_pressure_cache(unsigned long recursive)
+void test_pressure_cache(unsigned long how)
 {
+	bool recursive = how == 1;
 	struct shrinker *shrinker = shrinker_alloc(0, "test_poolalloc");
 	unsigned long cached, blocks;
 
@@ -192,8 +216,11 @@ void test_pressure_cache(unsigned long recursive)
 	shrinker->scan_objects = cache_scan;
 	poolalloc_trim();
 	rcu_barrier();
-	while (take_page(0))
-		;
+	if (how == 2)
+		take_all_but_pieces();
+	else
+		while (take_page(0))
+			;
 	cached = ntaken;
 	atomic_set(&in_reclaim, 0);
 	reclaim_allocates = recursive;
@@ -206,7 +233,7 @@ void test_pressure_cache(unsigned long recursive)
 			atomic_read(&in_reclaim));
 	else
 		test_ok(ntaken <= cached / 4,
-			"%lu blocks of 512 bytes while a cache shrank from %lu to %lu pages",
+			"%lu blocks of 512 bytes while a cache shrank from %lu to %lu",
 			blocks, cached, ntaken);
 	while (ntaken)
 		give_page(taken[--ntaken]);
