@@ -75,6 +75,6 @@ void pa_class_init(void)
 		c->capacity = (u16)(c->npools * PA_POOL_SIZE / c->size);
 		c->wake = pa_wake(c->capacity);
 		c->room = pa_room(c->size);
-		c->inverse = (u32)(((1ULL << 32) + c->size - 1) / c->size);
+		c->inverse = (u32)(((1ULL << PA_INVERSE_SHIFT) + c->size - 1) / c->size);
 	}
 }

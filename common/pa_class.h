@@ -16,7 +16,7 @@
  * @room: local frees after a refill that go to the bin, see pa_slot_free(); of
  *	a span's class freed blocks in the bin, see pa_span_keep()
  * @npools: pools of a run: 1 for small classes, 1..32 for medium ones
- * @inverse: 2^32 / size rounded up: offset / size without a division
+ * @inverse: 2^PA_INVERSE_SHIFT / size rounded up: offset / size without a division
  *
  * Written once by pa_class_init(), before the first allocation; read-only
  * afterwards.
@@ -30,6 +30,12 @@ struct pa_class {
 	u8 npools;
 };
 
+/*
+ * The most for which the inverse of 8 fits in 32 bits. The quotient is exact as
+ * long as bytes of the span x size are not more than 2 to the power of it.
+ */
+#define PA_INVERSE_SHIFT	34
+
 extern struct pa_class pa_class[PA_CLASSES];
 
 void pa_class_init(void);
@@ -40,7 +46,7 @@ static __always_inline unsigned int pa_class_small(size_t size)
 	return size ? (unsigned int)((size + 7) >> 3) : 1;
 }
 
-/* The class of a request of 513..32768 bytes. */
+/* The class of a request of 513..PA_MEDIUM_MAX bytes. */
 static __always_inline unsigned int pa_class_medium(size_t size)
 {
 	unsigned int top = 63 - (unsigned int)__builtin_clzll((u64)size - 1);
@@ -49,7 +55,7 @@ static __always_inline unsigned int pa_class_medium(size_t size)
 	       (unsigned int)(((size - 1) >> (top - 3)) & 7);
 }
 
-/* The class of a request of 0..32768 bytes. */
+/* The class of a request of 0..PA_MEDIUM_MAX bytes. */
 static __always_inline unsigned int pa_class_of(size_t size)
 {
 	return size <= PA_SMALL_MAX ? pa_class_small(size) : pa_class_medium(size);
@@ -64,7 +70,7 @@ static __always_inline size_t pa_class_size(unsigned int cls)
 /* Index of the block that holds byte @offset of a pool of class @cls. */
 static __always_inline u32 pa_class_index(unsigned int cls, size_t offset)
 {
-	return (u32)(((u64)offset * pa_class[cls].inverse) >> 32);
+	return (u32)(((u64)offset * pa_class[cls].inverse) >> PA_INVERSE_SHIFT);
 }
 
 #endif

@@ -52,11 +52,11 @@
 #define PA_SMALL_CLASSES	64
 
 /*
- * Medium classes: eight per doubling, 513 bytes to 32 KiB, in spans of
- * several pools. Internal waste is at most 1/8 (63 of 576 bytes at worst).
+ * Medium classes: eight per doubling, 513 bytes to the platform's PA_MEDIUM_MAX,
+ * mostly in spans of several pools. Internal waste is at most 1/8 (63 of 576
+ * bytes at worst).
  */
-#define PA_MEDIUM_MAX		32768
-#define PA_MEDIUM_CLASSES	48
+#define PA_MEDIUM_CLASSES	(8 * (31 - __builtin_clz(PA_MEDIUM_MAX) - 9))
 #define PA_FIRST_MEDIUM		(PA_SMALL_CLASSES + 1)
 #define PA_CLASSES		(PA_FIRST_MEDIUM + PA_MEDIUM_CLASSES)
 

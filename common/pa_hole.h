@@ -28,8 +28,9 @@ static inline bool pa_in_hole(const struct pa_pool *pool, u32 i, unsigned int ho
 {
 	size_t size = pa_class_size(READ_ONCE(pool->cls));
 
-	return holes >> (i * size / PA_PAGE) & 1 ||
-	       holes >> (((i + 1) * size - 1) / PA_PAGE) & 1;
+	/* Spans have none, and more pages than @holes has bits. */
+	return holes && (holes >> (i * size / PA_PAGE) & 1 ||
+			 holes >> (((i + 1) * size - 1) / PA_PAGE) & 1);
 }
 
 /* How many blocks of the pool lie in holes. */

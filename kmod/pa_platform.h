@@ -84,6 +84,9 @@ typedef gfp_t pa_gfp_t;
 /* Bins are for small classes only. */
 #define PA_FAST_MAX	512
 
+/* The largest class: the documented limit, and what short arenas can still hold. */
+#define PA_MEDIUM_MAX	32768
+
 /* Freed blocks of spans go to them. */
 #define PA_HOT_SPANS	0
 

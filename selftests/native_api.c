@@ -342,11 +342,11 @@ static void many_large(void)
 	size_t k;
 
 	while (oracle.n < 2500)
-		remember(poolalloc_alloc(40000), 40000);
+		remember(poolalloc_alloc(140000), 140000);
 	for (k = 0; k < 1500; k++)
 		forget(tap_random(&rng) % oracle.n);
 	while (oracle.n < 2100)
-		remember(poolalloc_alloc(40000 + 4 * oracle.n), 40000 + 4 * oracle.n);
+		remember(poolalloc_alloc(140000 + 4 * oracle.n), 140000 + 4 * oracle.n);
 	TAP_CHECK(!poolalloc_stats(&s) && s.large_blocks == oracle.n);
 	oracle_walk_start(&oracle);
 	TAP_CHECK(poolalloc_walk(oracle_visit, &oracle) == 0);
@@ -370,7 +370,7 @@ static void *swap_large(void *arg)
 	for (; n; n--) {
 		unsigned int i = (unsigned int)(tap_random(&seed) % SWAP_PLACES);
 
-		size = (33000 + tap_random(&seed) % (n % 8 ? 200000 : 700000)) / 8;
+		size = (POOLALLOC_CLASS_MAX + 8 + tap_random(&seed) % (n % 8 ? 200000 : 700000)) / 8;
 		p = poolalloc_alloc(size * 8);
 		if (!p) {
 			__atomic_fetch_add(&swap_wrong, 1, __ATOMIC_RELAXED);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Large blocks: more than 32 KiB, or aligned to more than a page. Each has a
- * mapping of its own that begins at a multiple of the arena size, so that its
- * pointer can be masked to a descriptor like any other.
+ * Large blocks: more than 128 KiB, or aligned to more than a page, or asked for as
+ * zeros and more than 32 KiB. Each has a mapping of its own that begins at a
+ * multiple of the arena size, so that its pointer can be masked to a descriptor
+ * like any other.
  */
 #ifndef PA_LARGE_H
 #define PA_LARGE_H

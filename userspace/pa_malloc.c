@@ -76,7 +76,7 @@ PA_API void *calloc(size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (likely(bytes <= PA_MEDIUM_MAX)) {
+	if (likely(bytes <= PA_ZEROED_MAX)) {
 		void *p = pa_malloc(bytes);
 
 		return p ? memset(p, 0, bytes) : NULL;

@@ -165,6 +165,12 @@ static inline unsigned int pa_this_node(void)
 #endif
 #endif
 
+/*
+ * The largest class. A block of its own mapping costs a table of pages, a line
+ * for its header and an entry of the TLB: up to half of a seed arena, spans win.
+ */
+#define PA_MEDIUM_MAX	131072
+
 #include "pa_thread.h"
 
 /* Freed blocks of spans go to bins: the fast path of free is for small ones. */

@@ -78,7 +78,7 @@ static void pa_user_tick(void)
 }
 
 /*
- * The class for 1 byte to 32 KiB if the alignment is one that every block has
+ * The class for 1 byte to PA_MEDIUM_MAX if the alignment is one that every block has
  * anyway, or 16. Medium classes are all multiples of 64.
  * Return: 0 for pa_class_aligned() to find out.
  */
@@ -138,7 +138,7 @@ static __pa_cold void *pa_user_alloc_slower(size_t size, size_t align, bool zero
 	pa_start();
 	if (unlikely(pa_system))
 		return pa_libc_alloc(size, align, zero);
-	cls = pa_class_aligned(size ? size : 1, align);
+	cls = zero && size > PA_ZEROED_MAX ? 0 : pa_class_aligned(size ? size : 1, align);
 	if (likely(cls)) {
 		p = pa_alloc_slow(cls, PA_ANY_NODE, 0);
 		if (p && zero)
@@ -164,7 +164,9 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 	unsigned int cls = pa_class_common(size, align);
 	void *p;
 
-	if (likely(cls)) {
+	if (unlikely(zero && size > PA_ZEROED_MAX)) {
+		p = NULL;
+	} else if (likely(cls)) {
 		p = pa_user_refill(cls, size, align);
 	} else {
 		cls = pa_class_aligned(size, align);
@@ -200,6 +202,10 @@ void pa_user_free_slow(void *p)
 	if (likely((uintptr_t)p >= PA_LOWEST)) {
 		pool = pa_span_of(p);
 		if (pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_SPAN)) {
+			if (unlikely(pa_span_twice(pa_thread.slot, pool, p))) {
+				pa_corrupt("block was freed twice", p);
+				return;
+			}
 			/* Not in a signal handler: the slow path that it interrupted pops the bin. */
 			if (likely(!pa_thread.level) &&
 			    likely(pa_span_keep(pa_thread.slot, pool->cls, p)))
@@ -307,8 +313,9 @@ void *pa_user_realloc(void *p, size_t size, size_t align)
 	}
 	if (size <= old && (size > old / 4 * 3 || old <= 16))
 		return p;
-	if (old > PA_MEDIUM_MAX && size > PA_MEDIUM_MAX) {
-		void *q = pa_large_resize(pa_large_of(p), size);
+	if (old > PA_ZEROED_MAX && size > PA_ZEROED_MAX) {
+		struct pa_large *large = pa_large_of(p);
+		void *q = large ? pa_large_resize(large, size) : NULL;
 
 		if (q)
 			return q;

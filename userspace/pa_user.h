@@ -24,6 +24,12 @@ extern uintptr_t pa_lowest __attribute__((visibility("hidden")));
 #endif
 extern bool pa_system __attribute__((visibility("hidden")));
 
+/*
+ * Above this, what must read as zeros gets a mapping of its own: new pages are
+ * zeros already, and those that are never used need no memory.
+ */
+#define PA_ZEROED_MAX	32768
+
 void pa_start(void);
 
 /* The counting urcu_bp_before_fork(), where it is linked in. */

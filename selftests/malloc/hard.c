@@ -567,8 +567,9 @@ static const char *said(char *p, bool remote)
 /* Pointers that free() can tell are wrong: one line each, and nothing else happens. */
 static void case_wrong(void)
 {
-	char *large = malloc(100000), *small = malloc(100), *again[3];
-	char *aligned = aligned_alloc(4 << 20, 100000);
+	char *large = malloc(200000), *small = malloc(100), *again[3];
+	char *aligned = aligned_alloc(4 << 20, 200000);
+	size_t size;
 	int i;
 
 	TAP_CHECK(large && small && aligned);
@@ -580,12 +581,22 @@ static void case_wrong(void)
 	TAP_CHECK(strstr(said(large, false), "a large block was freed twice: 0x"));
 	TAP_CHECK(strstr(said(large, true), "a large block was freed twice: 0x"));
 	for (i = 0; i < 3; i++)
-		again[i] = malloc(100000);
+		again[i] = malloc(200000);
 	TAP_CHECK(again[0] != again[1] && again[1] != again[2] && again[0] != again[2]);
 	errno = 0;
-	TAP_CHECK(!realloc(again[0] + 16, 200000) && errno == ENOMEM);
+	TAP_CHECK(!realloc(again[0] + 16, 300000) && errno == ENOMEM);
 	for (i = 0; i < 3; i++)
 		TAP_CHECK(!*said(again[i], i == 1));
+	/* Of a span, only what was freed last. */
+	for (size = 3000; size < 128000; size *= 6) {
+		again[0] = malloc(size);
+		TAP_CHECK(again[0] && !*said(again[0], false));
+		TAP_CHECK(strstr(said(again[0], false), "block was freed twice: 0x"));
+		again[1] = malloc(size);
+		again[2] = malloc(size);
+		TAP_CHECK(again[1] != again[2]);
+		TAP_CHECK(!*said(again[1], false) && !*said(again[2], false));
+	}
 	TAP_CHECK(!*said(small, true) && !*said(aligned, false));
 	exercise(1000);
 }
