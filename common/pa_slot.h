@@ -54,7 +54,10 @@ struct pa_slot_class {
  * @id: number of the slot; constant
  * @next_free: for the platform: slots that wait for reuse
  * @parked: for the platform: waits for its next owner with its pools
- * @ticks: for the platform: counts slow paths. Owner.
+ * @far_ticks: for the platform: what @ticks was when @far_bytes began. Any.
+ * @far_bytes: for the platform: what others have freed since. Any.
+ * @far_stamp: for the platform: and when that was. Any.
+ * @ticks: for the platform: counts slow paths. Owner; others read it.
  * @node: where new pools come from. Owner.
  * @bins: the hot part, NULL while the slot has no owner. Owner; statistics
  *	read it.
@@ -86,6 +89,9 @@ struct pa_slot {
 	struct pa_slot *next_slot;
 	struct pa_slot *next_free;
 	bool parked;
+	u32 far_ticks;
+	size_t far_bytes;
+	u64 far_stamp;
 
 	struct pa_node *node ____cacheline_aligned;
 	u32 ticks;

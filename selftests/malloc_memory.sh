@@ -52,6 +52,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases
 	pass_on "$geometry" preload "" "$work/memory" grow
 	pass_on "$geometry" preload "" "$work/memory" obstacle
+	pass_on "$geometry" preload "" "$work/memory" waits
 	pass_on "$geometry" preload "" "$work/memory" churn "$churn"
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" all-freed
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" most-freed

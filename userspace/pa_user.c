@@ -73,7 +73,10 @@ static void pa_user_tick(void)
 {
 	struct pa_slot *slot = pa_thread.slot;
 
-	if (slot != &pa_slot_none && !pa_thread.level && !(++slot->ticks & 15))
+	if (slot == &pa_slot_none || pa_thread.level)
+		return;
+	PA_WRITE_OWN(slot->ticks, slot->ticks + 1);
+	if (!(slot->ticks & 15))
 		pa_idle(0);
 }
 
@@ -177,6 +180,38 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 	return pa_user_alloc_slower(size, align, zero);
 }
 
+/* Blocks that can be given back by their pages; how much may wait for one owner, and how long. */
+#define PA_FIRST_FAR	(PA_FIRST_MEDIUM + 39)	/* 16 KiB */
+#define PA_FAR_BYTES	(1UL << 20)
+#define PA_FAR_MOST	(256UL << 20)
+#define PA_FAR_DELAY	50
+
+/*
+ * What others free waits for the owner's next slow path, and that may never come:
+ * the thread that has set all up sleeps until the others have done. If they free
+ * much and it has had none for 50 ms, or very much, then what comes on top loses
+ * its pages, but for the first, which has the link. A producer that was preempted
+ * comes earlier. The numbers are not exact: freers may overwrite each other's.
+ */
+static __pa_cold void pa_user_far(struct pa_slot *owner, const struct pa_pool *pool, void *p)
+{
+	uintptr_t from = ((uintptr_t)p + pa_page_size) & ~(pa_page_size - 1);
+	size_t size = pa_class_size(pool->cls), bytes;
+	u32 ticks = READ_ONCE(owner->ticks);
+	uintptr_t to = ((uintptr_t)p + size) & ~(pa_page_size - 1);
+
+	if (READ_ONCE(owner->far_ticks) != ticks) {
+		WRITE_ONCE(owner->far_ticks, ticks);
+		WRITE_ONCE(owner->far_bytes, 0);
+		WRITE_ONCE(owner->far_stamp, pa_os_clock());
+	}
+	bytes = READ_ONCE(owner->far_bytes) + size;
+	WRITE_ONCE(owner->far_bytes, bytes);
+	if (bytes > PA_FAR_BYTES && from < to && pa_options.purge_delay != PA_NEVER &&
+	    (bytes > PA_FAR_MOST || pa_os_clock() - READ_ONCE(owner->far_stamp) > PA_FAR_DELAY))
+		pa_pages_release((void *)from, to - from);
+}
+
 /*
  * The pool of a block of a span that is not in the span's first pool. NULL
  * for what lies in the first pool of a mapping: its descriptor is no pool's.
@@ -232,6 +267,8 @@ void pa_user_free_slow(void *p)
 				pa_user_free_event(pool);
 		} else if (likely(owner && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
 				  pa_pool_holds(pool, p))) {
+			if (unlikely(pool->cls >= PA_FIRST_FAR))
+				pa_user_far(owner, pool, p);
 			if (pa_remote_push(pool, p))
 				pa_pool_enqueue(pool);
 		} else {

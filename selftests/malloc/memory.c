@@ -380,6 +380,56 @@ static void case_obstacle(void)
 	}
 }
 
+static size_t waiting;
+
+static void *free_records(void *arg)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < waiting; i++) {
+		free(record[i]);
+		record[i] = NULL;
+		if (i == waiting / 32)
+			usleep(100000);
+	}
+	look("another thread freed them");
+	return NULL;
+}
+
+/* Who has allocated all waits for the thread that frees it. */
+static void case_waits(void)
+{
+	static const size_t sizes[] = { 17000, 40000, 100000, 130000, 500000 };
+	size_t i, k, base;
+	pthread_t t;
+
+	look("at the start");
+	for (k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		tap_diag("blocks of %zu bytes", sizes[k]);
+		base = resident;
+		waiting = (32 << 20) / sizes[k];
+		for (i = 0; i < waiting; i++) {
+			record[i] = malloc(sizes[k]);
+			memset(record[i], 1, sizes[k]);
+		}
+		look("allocated");
+		TAP_CHECK(resident > base + (30 << 20));
+		if (!TAP_CHECK(!pthread_create(&t, NULL, free_records, NULL)))
+			return;
+		pthread_join(t, NULL);
+		/* Of each block two pages are there, and what came at once. */
+		TAP_CHECK(resident < base + (4 << 20) + waiting * 8192);
+		malloc_trim(0);
+		look("trimmed");
+	}
+	for (i = 0; i < waiting; i++) {
+		record[i] = malloc(100000);
+		TAP_CHECK(record[i]);
+		memset(record[i], 1, 100000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -411,11 +461,13 @@ int main(int argc, char **argv)
 		case_grow();
 	else if (!strcmp(name, "obstacle"))
 		case_obstacle();
+	else if (!strcmp(name, "waits"))
+		case_waits();
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
 		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|grow|"
-			     "obstacle|churn|edge [NUMBER]");
+			     "obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
