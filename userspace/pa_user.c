@@ -193,7 +193,7 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
  * its pages, but for the first, which has the link. A producer that was preempted
  * comes earlier. The numbers are not exact: freers may overwrite each other's.
  */
-static __pa_cold void pa_user_far(struct pa_slot *owner, const struct pa_pool *pool, void *p)
+static __pa_cold void pa_user_far(struct pa_slot *owner, struct pa_pool *pool, void *p)
 {
 	uintptr_t from = ((uintptr_t)p + pa_page_size) & ~(pa_page_size - 1);
 	size_t size = pa_class_size(pool->cls), bytes;
@@ -210,6 +210,8 @@ static __pa_cold void pa_user_far(struct pa_slot *owner, const struct pa_pool *p
 	if (bytes > PA_FAR_BYTES && from < to && pa_options.purge_delay != PA_NEVER &&
 	    (bytes > PA_FAR_MOST || pa_os_clock() - READ_ONCE(owner->far_stamp) > PA_FAR_DELAY))
 		pa_pages_release((void *)from, to - from);
+	if (pa_remote_push(pool, p))
+		pa_pool_enqueue(pool);
 }
 
 /*
@@ -269,7 +271,7 @@ void pa_user_free_slow(void *p)
 				  pa_pool_holds(pool, p))) {
 			if (unlikely(pool->cls >= PA_FIRST_FAR))
 				pa_user_far(owner, pool, p);
-			if (pa_remote_push(pool, p))
+			else if (pa_remote_push(pool, p))
 				pa_pool_enqueue(pool);
 		} else {
 			pa_free_slow(p);
