@@ -66,17 +66,6 @@ static void pa_slot_populate(struct pa_slot *slot, struct pa_pool *pool, unsigne
 		pa_arenas_populate(pool, (unsigned int)(bytes / PA_POOL_SIZE));
 }
 
-/* Gives some of what is kept for other classes back. Return: false if nothing was. */
-static bool pa_slot_make_room(struct pa_slot *slot)
-{
-	if (pa_slot_release_some_empty(slot))
-		return true;
-	if (!pa_kept_in_way(slot))
-		return false;
-	pa_slot_release_kept(slot);
-	return true;
-}
-
 /*
  * Memory that was never used costs page faults and makes the heap larger: it
  * comes last, after what is kept for other classes.
@@ -88,7 +77,7 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
-	} while (!pool && pa_slot_make_room(slot));
+	} while (!pool && pa_slot_release_some_empty(slot));
 	if (pool)
 		return pool;
 	pool = pa_arenas_get(slot->node, npools);
@@ -330,7 +319,6 @@ void pa_slot_release_kept(struct pa_slot *slot)
 	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++)
 		if (pa_slot_kept(slot, cls))
 			pa_slot_empty_bins(slot, cls);
-	slot->kept_since = slot->pools;
 }
 
 /* Return: true if there is more to do. */
@@ -497,7 +485,6 @@ void pa_slot_resume(struct pa_slot *slot, struct pa_bins *bins)
 {
 	pa_bins_move(slot, slot->bins, bins);
 	bins->slot = slot;
-	slot->kept_since = 0;
 }
 
 /**
@@ -555,7 +542,6 @@ void pa_slot_register(struct pa_slot *slot)
 void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bins)
 {
 	slot->node = node;
-	slot->kept_since = 0;
 	bins->slot = slot;
 	WRITE_ONCE(slot->bins, bins);
 	/* A freer that sees it alive finds it whole. Pairs with pa_pool_post(). */

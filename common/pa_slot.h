@@ -69,7 +69,6 @@ struct pa_slot_class {
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
  * @kept_pools: the most that @pools was, at refills, since they went back. Owner.
- * @kept_since: what @pools was when they went back. Owner.
  * @room: how many more local frees of a small class go to its bin. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
@@ -111,7 +110,6 @@ struct pa_slot {
 	size_t kept_bytes;
 	size_t kept_most;
 	u64 kept_pools;
-	u64 kept_since;
 };
 
 /*
@@ -257,19 +255,6 @@ static __always_inline bool pa_span_twice(const struct pa_slot *slot, const stru
 static inline bool pa_kept_too_many(const struct pa_slot *slot)
 {
 	return PA_HOT_SPANS && slot->kept_bytes && slot->pools < slot->kept_pools / 2;
-}
-
-/*
- * Is the heap larger by so much than when kept blocks were given back last? Then
- * they are again, before it grows once more. Not each time: in a heap that has
- * grown to its size, churn needs a little more until what is kept fits in.
- */
-#define PA_KEPT_GROWTH	16
-
-static inline bool pa_kept_in_way(const struct pa_slot *slot)
-{
-	return PA_HOT_SPANS && slot->kept_bytes &&
-	       slot->pools >= slot->kept_since + slot->kept_since / PA_KEPT_GROWTH;
 }
 
 /* Takes a block of a medium class from its bin, NULL if that is empty. */

@@ -109,7 +109,7 @@ int main(void)
 	pa_class_init();
 	tap_start(5);
 	tap_test("the table is the documented one", table);
-	tap_test("0..128 KiB: the smallest class that fits", smallest_class);
+	tap_test("0..64 KiB: the smallest class that fits", smallest_class);
 	tap_test("waste per block is bounded", waste);
 	tap_test("pools and spans are well filled", runs);
 	tap_test("block numbers are exact for every offset of every class", inverse);

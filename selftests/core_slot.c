@@ -440,32 +440,6 @@ static void spans_let_go(void)
 	empty_everything();
 }
 
-/* They go before the heap grows, too, but only when it has grown by a part since they did last. */
-static void spans_make_room(void)
-{
-	struct pa_slot *slot = &slots[0];
-	unsigned int cls = PA_CLASSES - 9, round, k;
-
-	start(0);
-	for (k = 0; k < 300 * pa_class[PA_SMALL_CLASSES].capacity; k++)
-		alloc_from(0, PA_SMALL_CLASSES);
-	for (round = 0; round < 4; round++) {
-		u64 since = slot->kept_since, least = since + since / PA_KEPT_GROWTH;
-
-		TAP_CHECK(round ? since > 0 : !since);
-		alloc_from(0, cls);
-		TAP_CHECK(pa_span_keep(slot, cls, oracle_del(&oracle, oracle.n - 1)));
-		for (k = 0; k < 40000 && slot->kept_bytes; k++)
-			alloc_from(0, PA_SMALL_CLASSES);
-		TAP_CHECK(!slot->kept_bytes && slot->kept_since > since);
-		/* Its own pools were among them. */
-		if (!TAP_CHECK(slot->kept_since + pa_class[cls].npools >= least))
-			tap_diag("after %" PRIu64 " at %" PRIu64 " pools", since, slot->kept_since);
-		check_all();
-	}
-	empty_everything();
-}
-
 /* A slot that goes while a freer has its pool in hand, in every order of the halves. */
 static void exit_orders(void)
 {
@@ -560,7 +534,7 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(10);
+	tap_start(9);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
@@ -569,7 +543,6 @@ int main(void)
 	tap_test("a loop with one block needs few refills", few_go_round);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("and go when the heap has halved", spans_let_go);
-	tap_test("freed blocks of spans go before the heap grows", spans_make_room);
 	tap_test("a slot lets go while freers are half done", exit_orders);
 	tap_test("abandoned slots", abandoned);
 	oracle_done(&oracle);

@@ -321,8 +321,12 @@ size_t pa_user_usable(const void *p)
 
 static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
 {
-	void *q = pa_user_alloc_slow(size, align, false);
+	void *q = NULL;
 
+	if (size > PA_GROWN_MAX && size > old)
+		q = pa_large_alloc(size, align, false);
+	if (!q)
+		q = pa_user_alloc_slow(size, align, false);
 	if (!q)
 		return NULL;
 	memcpy(q, p, old < size ? old : size);
@@ -352,7 +356,7 @@ void *pa_user_realloc(void *p, size_t size, size_t align)
 	}
 	if (size <= old && (size > old / 4 * 3 || old <= 16))
 		return p;
-	if (old > PA_ZEROED_MAX && size > PA_ZEROED_MAX) {
+	if (old > PA_GROWN_MAX && size > PA_GROWN_MAX) {
 		struct pa_large *large = pa_large_of(p);
 		void *q = large ? pa_large_resize(large, size) : NULL;
 

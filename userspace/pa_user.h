@@ -30,6 +30,9 @@ extern bool pa_system __attribute__((visibility("hidden")));
  */
 #define PA_ZEROED_MAX	32768
 
+/* So does what has grown, which may go on: a mapping grows where it is. */
+#define PA_GROWN_MAX	32768
+
 void pa_start(void);
 
 /* The counting urcu_bp_before_fork(), where it is linked in. */
