@@ -77,8 +77,8 @@ enum pa_pool_state {
  * struct pa_pool - descriptor of a pool, or of a span by its first pool
  * @owner: the slot that may touch the owner's fields, NULL if none; see
  *	pa_owner_word(). Set by who holds the pool dequeued, cleared by the
- *	owner; read by any freer.
- *	Always NULL in the descriptors of a span's further pools.
+ *	owner; read by any freer. In the descriptors of a span's further pools
+ *	NULL, or the same, see pa_pool_set_owner().
  * @free: blocks freed by the owner, linked through their first word. Owner.
  * @left: local frees until something happens (pa_slot_free_event()): the
  *	number of blocks that are out, but while the pool is FULL what is left
@@ -195,15 +195,15 @@ static inline bool pa_pool_holds(const struct pa_pool *pool, const void *p)
 }
 
 /*
- * Where freed blocks of spans stay in bins (PA_HOT_SPANS), @owner of a span of
- * such a class has its lowest bit set: the fast path of free, which compares
- * whole words, leaves them to a slower one.
+ * Where freed blocks of spans stay in bins (PA_HOT_SPANS), @owner of a span whose
+ * class is above PA_FAST_MAX has its lowest bit set: the fast path of free, which
+ * compares whole words, leaves them to a slower one.
  */
 #define PA_OWNER_TAG	1UL
 
 static __always_inline struct pa_slot *pa_owner_word(struct pa_slot *slot, unsigned int cls)
 {
-	if (!PA_HOT_SPANS || cls < PA_FIRST_SPAN)
+	if (!PA_HOT_SPANS || cls < PA_FIRST_KEPT)
 		return slot;
 	return (struct pa_slot *)((uintptr_t)slot | PA_OWNER_TAG);
 }
@@ -211,6 +211,23 @@ static __always_inline struct pa_slot *pa_owner_word(struct pa_slot *slot, unsig
 static __always_inline struct pa_slot *pa_owner_slot(struct pa_slot *word)
 {
 	return (struct pa_slot *)((uintptr_t)word & ~PA_OWNER_TAG);
+}
+
+/*
+ * Sets @owner, or clears it: of a span up to PA_FAST_MAX in all its descriptors,
+ * and their class, since the fast path of free looks at that of the pool that a
+ * block begins in. Only an owner finds itself there, so there is no order to keep.
+ */
+static inline void pa_pool_set_owner(struct pa_pool *pool, struct pa_slot *word)
+{
+	unsigned int i, npools = PA_HOT_SPANS && pool->cls < PA_BINS ? pool->npools : 1;
+
+	for (i = 1; i < npools; i++) {
+		WRITE_ONCE(pool[i].cls, pool->cls);
+		WRITE_ONCE(pool[i].owner, word);
+	}
+	/* The owner's last word, if it lets go. Pairs with pa_pool_post() and pa_free_remote(). */
+	smp_store_release(&pool->owner, word);
 }
 
 /* The slot that owns the pool, or NULL. */

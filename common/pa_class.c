@@ -23,11 +23,13 @@ static u8 pa_wake(unsigned int capacity)
 	return (u8)(wake < 1 ? 1 : wake > PA_WAKE_MOST ? PA_WAKE_MOST : wake);
 }
 
-/* Small: blocks of two pages, 16 to 64 of them. Medium: of 256 KiB, 8 to 64. */
-static u8 pa_room(size_t size)
+/* Of single pools 16 to 64 blocks, of spans 8 to 64. */
+static u8 pa_room(size_t size, unsigned int cls)
 {
-	size_t room = (size > PA_SMALL_MAX ? 262144 : 8192) / size;
-	size_t least = size > PA_SMALL_MAX ? 8 : 16;
+	size_t least = cls < PA_FIRST_SPAN ? 16 : 8;
+	size_t bytes = cls < PA_FIRST_SPAN ? PA_BIN_BYTES :
+		       cls < PA_BINS ? PA_BIN_SPAN_BYTES : 262144;
+	size_t room = bytes / size;
 
 	return (u8)(room < least ? least : room > 64 ? 64 : room);
 }
@@ -74,7 +76,7 @@ void pa_class_init(void)
 		c->npools = medium ? (u8)pa_span_pools(c->size) : 1;
 		c->capacity = (u16)(c->npools * PA_POOL_SIZE / c->size);
 		c->wake = pa_wake(c->capacity);
-		c->room = pa_room(c->size);
+		c->room = pa_room(c->size, cls);
 		c->inverse = (u32)(((1ULL << PA_INVERSE_SHIFT) + c->size - 1) / c->size);
 	}
 }

@@ -13,8 +13,8 @@
  * @capacity: blocks of a pool (or span) of this class
  * @wake: frees into a full pool until it is allocated from again, see
  *	pa_pool_out()
- * @room: local frees after a refill that go to the bin, see pa_slot_free(); of
- *	a span's class freed blocks in the bin, see pa_span_keep()
+ * @room: how many freed blocks its bin may hold, see pa_bin_keep() and
+ *	pa_span_keep()
  * @npools: pools of a run: 1 for small classes, 1..32 for medium ones
  * @inverse: 2^PA_INVERSE_SHIFT / size rounded up: offset / size without a division
  *

@@ -16,20 +16,22 @@
  *   seed    256 KiB arenas of  4 KiB pools (pymalloc until CPython 3.9)
  *   modern    1 MiB arenas of 16 KiB pools (CPython since 3.10)
  *
- * PA_HOT_ROOM: the first frees after a refill go to the bin. A refill of a
- * 4 KiB pool brings few blocks, so it helps there (random replacement, 200 000
- * live: 0.68 of the time). With 16 KiB pools the branch costs more than it
- * saves (1 000 live: 13.8 against 9.1 ns).
+ * PA_BIN_BYTES: what a bin may hold of blocks that were freed, see
+ * pa_bin_keep(). Where it is full or empty a branch goes the other way than
+ * the last time; with few blocks that is often, and costs more than the blocks
+ * being at hand saves. PA_BIN_SPAN_BYTES: the same of spans.
  */
 #ifdef PA_GEOMETRY_MODERN
 #define PA_POOL_SHIFT	14
-#define PA_HOT_ROOM	0
+#define PA_BIN_BYTES	16384
 #define PA_GEOMETRY	"modern"
 #else
 #define PA_POOL_SHIFT	12
-#define PA_HOT_ROOM	1
+#define PA_BIN_BYTES	8192
 #define PA_GEOMETRY	"seed"
 #endif
+
+#define PA_BIN_SPAN_BYTES	65536
 
 #define PA_POOLS_PER_ARENA	64
 #define PA_ARENA_SHIFT		(PA_POOL_SHIFT + 6)
@@ -60,15 +62,14 @@
 #define PA_FIRST_MEDIUM		(PA_SMALL_CLASSES + 1)
 #define PA_CLASSES		(PA_FIRST_MEDIUM + PA_MEDIUM_CLASSES)
 
-/*
- * Side bins of a medium class, see struct pa_bins: one per 8 bytes. Up to
- * 1 KiB medium classes are 64 bytes apart.
- */
-#define PA_SIDE_BINS		8
-#define PA_FIRST_SIDELESS	(PA_FIRST_MEDIUM + (PA_FAST_MAX - PA_SMALL_MAX) / 64)
+/* Classes up to PA_FAST_MAX, a power of two, have bins in struct pa_bins. */
+#define PA_BINS		(PA_FIRST_MEDIUM + 8 * (31 - __builtin_clz(PA_FAST_MAX) - 9))
 
 /* The first class whose pools are spans of several: one pool would hold less than 16 blocks. */
 #define PA_FIRST_SPAN		(PA_POOL_SHIFT == 12 ? PA_FIRST_MEDIUM : PA_FIRST_MEDIUM + 8)
+
+/* The first class whose freed blocks are counted one by one, see pa_span_keep(): the larger of the two. */
+#define PA_FIRST_KEPT		(PA_FIRST_SPAN / PA_BINS ? PA_FIRST_SPAN : PA_BINS)
 
 /* The longest run of pools that one span may take. */
 #define PA_SPAN_MAX		32

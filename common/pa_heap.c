@@ -209,7 +209,8 @@ void pa_free_bulk(size_t n, void **ptrs)
 				continue;
 			pool = pa_desc_of(ptrs[i]);
 			if (bins && READ_ONCE(pool->owner) == bins->slot)
-				pa_slot_free(bins->slot, pool, ptrs[i]);
+				pa_slot_free(bins->slot, PA_HOT_SPANS ? pa_pool_head(pool) : pool,
+					     ptrs[i]);
 			else
 				pa_free_checked(bins, ptrs[i]);
 		}

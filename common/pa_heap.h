@@ -48,7 +48,7 @@ static __always_inline void pa_free(void *p)
 
 	if (likely(bins)) {
 		if (likely(READ_ONCE(pool->owner) == bins->slot)) {
-			pa_slot_free(bins->slot, pool, p);
+			pa_slot_free(bins->slot, PA_HOT_SPANS ? pa_pool_head(pool) : pool, p);
 			pa_slot_leave(bins);
 			return;
 		}

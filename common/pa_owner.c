@@ -24,11 +24,11 @@ void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 	if (unlikely(!pa_list_sound(pool, pool->free, pa_pool_whole(pool)))) {
 		pa_pool_damaged(pool);
 		WRITE_ONCE(pool->state, PA_POOL_LOOSE);
-		WRITE_ONCE(pool->owner, NULL);
+		pa_pool_set_owner(pool, NULL);
 		return;
 	}
 	WRITE_ONCE(pool->free, NULL);
-	WRITE_ONCE(pool->owner, NULL);
+	pa_pool_set_owner(pool, NULL);
 	pa_arenas_put(pool);
 }
 

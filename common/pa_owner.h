@@ -22,6 +22,8 @@
 static inline void pa_slot_gains(struct pa_slot *slot, const struct pa_pool *pool)
 {
 	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
+	if (slot->kept_pools < slot->pools)
+		slot->kept_pools = slot->pools;
 	slot->cls[pool->cls].pools += pool->npools;
 }
 

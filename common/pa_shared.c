@@ -44,7 +44,7 @@ static bool pa_pool_post(struct pa_pool *pool, struct pa_slot **dead)
 	if (owner && READ_ONCE(owner->dead) == PA_SLOT_ABANDONED) {
 		/* Nobody is left to let go (fork), and we hold the pool. */
 		WRITE_ONCE(pool->left, pa_pool_out(pool, READ_ONCE(pool->state)));
-		WRITE_ONCE(pool->owner, NULL);
+		pa_pool_set_owner(pool, NULL);
 		owner = NULL;
 	}
 	if (!owner) {
@@ -159,7 +159,7 @@ static void pa_pool_adopt(struct pa_slot *slot, struct pa_pool *pool)
 {
 	pa_slot_gains(slot, pool);
 	PA_WRITE_OWN(slot->adoptions, slot->adoptions + 1);
-	WRITE_ONCE(pool->owner, pa_owner_word(slot, pool->cls));
+	pa_pool_set_owner(pool, pa_owner_word(slot, pool->cls));
 	WRITE_ONCE(pool->state, PA_POOL_CURRENT);
 	pa_pool_collect(pool);
 	pa_trace_adopt(pool->cls);
@@ -241,8 +241,7 @@ void pa_pool_let_go(struct pa_slot *slot, struct pa_pool *pool)
 	pa_slot_loses(slot, pool);
 	WRITE_ONCE(pool->state, PA_POOL_LOOSE);
 	mine = room && pa_remote_queue(pool);
-	/* The owner's last word. Pairs with pa_pool_post() and pa_free_remote(). */
-	smp_store_release(&pool->owner, NULL);
+	pa_pool_set_owner(pool, NULL);
 	if (mine)
 		pa_shared_push(pool);
 }

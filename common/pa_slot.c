@@ -97,7 +97,7 @@ static struct pa_pool *pa_pool_new(struct pa_slot *slot, unsigned int cls)
 	WRITE_ONCE(pool->capacity, pa_class[cls].capacity);
 	/* From here on statistics count it. Pairs with pa_next_pool(). */
 	smp_store_release(&pool->state, PA_POOL_CURRENT);
-	WRITE_ONCE(pool->owner, pa_owner_word(slot, cls));
+	pa_pool_set_owner(pool, pa_owner_word(slot, cls));
 	pa_slot_gains(slot, pool);
 	return pool;
 }
@@ -117,8 +117,6 @@ static void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
 		return;
 	slot->kept_bytes -= slot->kept[i] * pa_class_size(cls);
 	slot->kept[i] = 0;
-	if (slot->kept_pools < slot->pools)
-		slot->kept_pools = slot->pools;
 	slot->kept_most = slot->pools * (PA_POOL_SIZE / PA_KEPT_PART);
 	if (slot->kept_most < PA_KEPT_LEAST)
 		slot->kept_most = PA_KEPT_LEAST;
@@ -211,11 +209,21 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	return pa_pool_new(slot, cls);
 }
 
+/*
+ * A bin has got @n blocks: with those that are freed it shall hold no more than
+ * @room of its class, or a quarter of that more than @n.
+ */
+static void pa_bin_filled(struct pa_bins *bins, unsigned int cls, u32 n)
+{
+	s32 room = pa_class[cls].room, least = room / 4, most = room - (s32)n;
+
+	bins->room[cls] = (pa_room_t)((most < least ? least : most) * PA_ROOM_TAKEN);
+}
+
 /**
  * pa_slot_refill() - fill an empty bin and allocate from it
  * @slot: the entered slot
- * @cls: the class
- * @bin: a bin of it, which is empty
+ * @cls: the class, whose bin is empty
  *
  * In this order: blocks that came back to the current pool, its uncarved
  * rest, a usable pool, what others have freed, a pool that somebody left
@@ -225,11 +233,12 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
  * Return: a block, or NULL if the node has no pool: leave the slot, call
  * pa_arenas_grow(), enter again.
  */
-void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin)
+void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 	void *p, *next;
+	u32 before;
 
 	do {
 		pool = c->current_pool;
@@ -243,33 +252,34 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin)
 			if (!pool)
 				return NULL;
 		}
+		before = pool->left;
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	PA_WRITE_OWN(slot->refills, slot->refills + 1);
-	if (cls >= PA_FIRST_MEDIUM)
+	if (cls < PA_BINS)
+		pa_bin_filled(slot->bins, cls, pool->left - before);
+	else
 		pa_slot_forget_kept(slot, cls);
-	else if (PA_HOT_ROOM)
-		slot->room[cls] = pa_class[cls].room;
 	pa_trace_refill(cls);
 	next = pa_load_link(p);
-	PA_WRITE_OWN(*bin, next);
+	PA_WRITE_OWN(*pa_slot_bin(slot, cls), next);
 	__builtin_prefetch(next, 1, 3);
 	return p;
 }
 
 /*
- * What is left in a class's only bin that was filled by cutting new blocks, and
- * that has taken no freed ones, is the end of the current pool's carved part: it
- * becomes uncarved again, without a walk over memory that perhaps was never used.
+ * What is left in a bin that was filled by cutting new blocks, and that has taken
+ * no freed ones, is the end of the current pool's carved part: it becomes uncarved
+ * again, without a walk over memory that perhaps was never used. Nobody counts
+ * what the fast paths put into the bins below PA_BINS.
  */
 static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *p)
 {
 	struct pa_pool *pool = slot->cls[cls].current_pool;
 	u32 index;
 
-	if (!slot->fresh[cls] || pa_class_bins(cls) > 1 ||
-	    (cls < PA_FIRST_MEDIUM ? PA_HOT_ROOM : pa_slot_kept(slot, cls)) ||
-	    !pool || !pa_pool_holds(pool, p))
+	if (cls < PA_BINS || !slot->fresh[cls] || pa_slot_kept(slot, cls) || !pool ||
+	    !pa_pool_holds(pool, p))
 		return false;
 	index = pa_class_index(cls, (size_t)((const char *)p - pa_pool_base(pool)));
 	WRITE_ONCE(pool->left, pool->left - (pool->carved - index));
@@ -277,38 +287,33 @@ static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *
 	return true;
 }
 
-static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls, void **bin)
+/* More blocks than any bin can hold: a list that is longer goes in a circle. */
+#define PA_BIN_STEPS	PA_POOL_SIZE
+
+/*
+ * Returns the blocks of a class's bin to the pools they came from. The bin is
+ * taken in one step: in userspace a signal handler may pop from it in between.
+ */
+static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 {
-	u32 left = PA_POOL_SIZE;
+	void **bin = pa_slot_bin(slot, cls);
+	u32 left = PA_BIN_STEPS;
 	void *p, *next;
 
+	slot->bins->room[cls] = 0;
 	p = READ_ONCE(*bin) ? xchg(bin, NULL) : NULL;
 	if (p && pa_slot_uncarve(slot, cls, p))
 		p = NULL;
-	/* More than any bin can hold: the list goes in a circle. */
 	for (; p && left; p = next, left--) {
 		next = pa_load_link(p);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p)), p);
 	}
-}
-
-/*
- * Returns the blocks of a class's bins to the pools they came from. Of each bin
- * in one step: in userspace a signal handler may pop from it in between.
- */
-static void pa_slot_empty_bins(struct pa_slot *slot, unsigned int cls)
-{
-	unsigned int i;
-
-	slot->room[cls] = 0;
-	for (i = 0; i < pa_class_bins(cls); i++)
-		pa_slot_empty_bin(slot, cls, pa_slot_bin_at(slot, cls, i));
-	if (cls >= PA_FIRST_MEDIUM)
+	if (cls >= PA_BINS)
 		pa_slot_forget_kept(slot, cls);
 }
 
 /**
- * pa_slot_release_kept() - return the freed blocks of spans that a slot kept
+ * pa_slot_release_kept() - return the freed blocks that a slot kept at hand
  * @slot: the entered slot
  */
 void pa_slot_release_kept(struct pa_slot *slot)
@@ -316,9 +321,9 @@ void pa_slot_release_kept(struct pa_slot *slot)
 	unsigned int cls;
 
 	slot->kept_pools = slot->pools;
-	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++)
-		if (pa_slot_kept(slot, cls))
-			pa_slot_empty_bins(slot, cls);
+	for (cls = 1; cls < PA_CLASSES; cls++)
+		if (cls < PA_BINS || pa_slot_kept(slot, cls))
+			pa_slot_empty_bin(slot, cls);
 }
 
 /* Return: true if there is more to do. */
@@ -327,7 +332,7 @@ static bool pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
 	unsigned int most = PA_EMPTY_STEP;
 	struct pa_pool *pool;
 
-	pa_slot_empty_bins(slot, cls);
+	pa_slot_empty_bin(slot, cls);
 	pa_slot_release_empty(slot, cls, &most);
 	pool = slot->cls[cls].current_pool;
 	if (pool && !pool->left) {
@@ -385,7 +390,7 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 
-	pa_slot_empty_bins(slot, cls);
+	pa_slot_empty_bin(slot, cls);
 	pool = c->current_pool;
 	if (pool) {
 		WRITE_ONCE(c->current_pool, NULL);
@@ -445,12 +450,33 @@ static void pa_bins_move(struct pa_slot *slot, struct pa_bins *from, struct pa_b
 	pa_bins_unlock();
 }
 
+/* Of a bin, leaves the current pool's blocks; the others go to their pools. */
+static void pa_slot_sift_bin(struct pa_slot *slot, unsigned int cls)
+{
+	void **bin = pa_slot_bin(slot, cls), *p, *next, *stay = NULL;
+	u32 left = PA_BIN_STEPS;
+
+	slot->bins->room[cls] = 0;
+	for (p = xchg(bin, NULL); p && left; p = next, left--) {
+		struct pa_pool *pool = pa_desc_of(p);
+
+		next = pa_load_link(p);
+		if (pool == slot->cls[cls].current_pool) {
+			pa_store_link(p, stay);
+			stay = p;
+		} else {
+			pa_slot_free(slot, pool, p);
+		}
+	}
+	PA_WRITE_OWN(*bin, stay);
+}
+
 /**
  * pa_slot_park() - the owner of a slot goes away, and another one is likely
  * @slot: the entered slot
  * @keep: empty bins that live as long as the slot
  *
- * The current pools of the small classes stay, and the bins filled from them,
+ * The current pools of the small classes stay, and what the bins have of them,
  * for the next owner. All other pools are let go. The slot is not dead: what
  * others free into its pools waits in the inbox, for the next owner or for
  * pa_slot_stop().
@@ -463,9 +489,8 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep)
 
 	pa_slot_drain(slot);
 	for (cls = 1; cls < PA_FIRST_MEDIUM; cls++) {
-		/* The bin may hold blocks of pools that are let go. */
-		if (PA_HOT_ROOM)
-			pa_slot_empty_bins(slot, cls);
+		if (READ_ONCE(slot->bins->bin[cls]))
+			pa_slot_sift_bin(slot, cls);
 		if (slot->cls[cls].usable)
 			pa_slot_let_go_usable(slot, cls);
 	}
@@ -542,6 +567,7 @@ void pa_slot_register(struct pa_slot *slot)
 void pa_slot_start(struct pa_slot *slot, struct pa_node *node, struct pa_bins *bins)
 {
 	slot->node = node;
+	slot->kept_pools = 0;
 	bins->slot = slot;
 	WRITE_ONCE(slot->bins, bins);
 	/* A freer that sees it alive finds it whole. Pairs with pa_pool_post(). */

@@ -4,9 +4,9 @@
  *
  * A slot owns pools. Everything in it but the inbox belongs to whoever has
  * entered it: one context at a time. Allocation pops the slot's bin of the
- * class; free pushes on the free list of the block's own pool, but some frees
- * go to the bin, see pa_bin_keep() and pa_span_keep(). All blocks of a bin
- * come from pools that the slot owns, and count as out there.
+ * class; free pushes on the bin, see pa_bin_keep() and pa_span_keep(), or on
+ * the free list of the block's own pool. All blocks of a bin come from pools
+ * that the slot owns, and count as out there.
  */
 #ifndef PA_SLOT_H
 #define PA_SLOT_H
@@ -17,13 +17,15 @@
  * struct pa_bins - the hot part of a slot: per-CPU or thread-local
  * @slot: the slot whose bins these are; never NULL (pa_slot_none before the
  *	first allocation), so free compares it without a test
- * @bin: free blocks of each small class, [0] is always NULL. Above them, up to
- *	PA_FAST_MAX: side bins, [i] has blocks of the medium class of 8 * i
- *	bytes, for the fast path of requests of that size
+ * @bin: free blocks of each class up to PA_FAST_MAX, [0] is always NULL
+ * @room: how many more local frees of each class go to its bin, times
+ *	PA_ROOM_TAKEN, see pa_bin_keep(). Never more than 0 of a class that has no
+ *	@bin here.
  */
 struct pa_bins {
 	struct pa_slot *slot;
-	void *bin[PA_FAST_MAX / PA_SMALL_STEP + 1];
+	void *bin[PA_BINS];
+	pa_room_t room[PA_CLASSES];
 };
 
 /**
@@ -63,13 +65,13 @@ struct pa_slot_class {
  *	read it.
  * @full: pools with all blocks out. Owner.
  * @cls: per class. Owner.
- * @medium: bins of the medium classes. Owner; statistics read.
+ * @medium: bins of the medium classes above PA_FAST_MAX, the others' are unused.
+ *	Owner; statistics read.
  * @kept: how many freed blocks went to a medium bin and have not been taken
  *	from it since. Owner.
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
- * @kept_pools: the most that @pools was, at refills, since they went back. Owner.
- * @room: how many more local frees of a small class go to its bin. Owner.
+ * @kept_pools: the most that @pools was since what was kept went back. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
@@ -96,7 +98,6 @@ struct pa_slot {
 	u32 ticks;
 	struct pa_bins *bins;
 	struct pa_pool *full;
-	u8 room[PA_CLASSES];
 	bool fresh[PA_CLASSES];
 	u64 pools;
 	u64 empty;
@@ -114,7 +115,7 @@ struct pa_slot {
 
 /*
  * Freed blocks of spans that stay in a slot's bins (PA_HOT_SPANS): a quarter of
- * what its pools have, but 512 KiB at least.
+ * what its pools have, but 512 KiB at least. Those of single pools are few.
  */
 #define PA_KEPT_PART	4
 #define PA_KEPT_LEAST	(512UL << 10)
@@ -133,7 +134,7 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep);
 void pa_slot_resume(struct pa_slot *slot, struct pa_bins *bins);
 void pa_slot_abandon(struct pa_slot *slot);
 
-void *pa_slot_refill(struct pa_slot *slot, unsigned int cls, void **bin);
+void *pa_slot_refill(struct pa_slot *slot, unsigned int cls);
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool);
 bool pa_slot_drain_some(struct pa_slot *slot, unsigned int n);
 void pa_slot_drain(struct pa_slot *slot);
@@ -147,23 +148,7 @@ void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node);
 /* The head of the free blocks that @slot hands out for class @cls. */
 static __always_inline void **pa_slot_bin(struct pa_slot *slot, unsigned int cls)
 {
-	return cls < PA_FIRST_MEDIUM ? &slot->bins->bin[cls] :
-				       &slot->medium[cls - PA_FIRST_MEDIUM];
-}
-
-/* Bins of a class: its own, and for a medium class up to PA_FAST_MAX side bins. */
-static __always_inline unsigned int pa_class_bins(unsigned int cls)
-{
-	return cls < PA_FIRST_MEDIUM || cls >= PA_FIRST_SIDELESS ? 1 : 1 + PA_SIDE_BINS;
-}
-
-/* The @i-th of them; the first one is pa_slot_bin(). */
-static __always_inline void **pa_slot_bin_at(struct pa_slot *slot, unsigned int cls,
-					     unsigned int i)
-{
-	if (!i)
-		return pa_slot_bin(slot, cls);
-	return &slot->bins->bin[PA_SMALL_CLASSES + (cls - PA_FIRST_MEDIUM) * PA_SIDE_BINS + i];
+	return cls < PA_BINS ? &slot->bins->bin[cls] : &slot->medium[cls - PA_FIRST_MEDIUM];
 }
 
 /*
@@ -196,36 +181,48 @@ static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
 	return PA_DEC_OWN(pool->left);
 }
 
-/* Where the bin of @cls would be; of a medium class it is only an address. */
-static __always_inline void **pa_bin_addr(void **bins, unsigned int cls)
-{
-	return (void **)((char *)bins + cls * sizeof(void *));
-}
-
 /*
  * Keeps a freed block at hand, if its bin may take more: what was freed last
- * is still in the cache, and its pool's descriptor is not written. Room is
- * made only by a refill, so a long run of frees soon goes to the pools, each
- * block to its own: that keeps neighbours together.
+ * is still in the cache, and its pool's descriptor is not written. A refill says
+ * how many a bin may take (pa_bin_filled()), and as many as are taken from it
+ * may come back: so a long run of frees soon goes to the pools, each block to
+ * its own, which keeps neighbours together.
  *
- * @bin is the bin of @cls, which must be small unless it has no room.
+ * Allocation counts up and free counts down, each with one instruction, and
+ * nobody looks at more than the sign: after many allocations without a free the
+ * count wraps, and the next free starts it anew.
+ *
+ * A free counts a little more (PA_ROOM_GIVEN) than an allocation where idle
+ * memory is looked after by slow paths, that is in userspace: a program that goes
+ * on with what is in its bins would have none. So room is used up by 4096 pairs
+ * of a class, frees go to the pools until the bin is empty, and then comes a refill.
  */
-static __always_inline bool pa_bin_keep(struct pa_slot *slot, unsigned int cls,
-					void **bin, void *p)
+static __always_inline bool pa_bin_keep(struct pa_bins *bins, unsigned int cls, void *p)
 {
-	if (!PA_HOT_ROOM || !slot->room[cls])
+	bins->room[cls] -= PA_ROOM_GIVEN;
+	if (unlikely(bins->room[cls] < 0)) {
+		bins->room[cls] = 0;
 		return false;
-	slot->room[cls]--;
-	pa_store_link(p, *bin);
-	PA_WRITE_OWN(*bin, p);
+	}
+	pa_store_link(p, bins->bin[cls]);
+	PA_WRITE_OWN(bins->bin[cls], p);
 	return true;
 }
 
+/* Takes a block from the bin of a class below PA_BINS, NULL if it is empty. */
+static __always_inline void *pa_bin_take(struct pa_bins *bins, unsigned int cls)
+{
+	void *p = pa_bin_pop(&bins->bin[cls]);
+
+	if (likely(p))
+		bins->room[cls] += PA_ROOM_TAKEN;
+	return p;
+}
+
 /*
- * The same for blocks of spans, where PA_HOT_SPANS says so. A span holds few
- * blocks, so a refill brings few, and costs much: the bin is a stack of the
- * blocks freed last, and only what it has no room for goes to the spans.
- * @cls is PA_FIRST_SPAN or more. Return: false if there is no room.
+ * The same for blocks of spans above PA_FAST_MAX, where PA_HOT_SPANS says so. They
+ * are large: their bytes are counted, and all bins together have a limit.
+ * @cls is PA_FIRST_KEPT or more. Return: false if there is no room.
  */
 static __always_inline bool pa_span_keep(struct pa_slot *slot, unsigned int cls, void *p)
 {
@@ -249,12 +246,12 @@ static __always_inline bool pa_span_twice(const struct pa_slot *slot, const stru
 }
 
 /*
- * The heap has become half of what it was: blocks that are kept would hold
- * pools, and arenas, that are otherwise empty.
+ * The heap has become half of what it was: blocks that are kept, of spans and in
+ * the bins, would hold pools, and arenas, that are otherwise empty.
  */
 static inline bool pa_kept_too_many(const struct pa_slot *slot)
 {
-	return PA_HOT_SPANS && slot->kept_bytes && slot->pools < slot->kept_pools / 2;
+	return PA_HOT_SPANS && slot->pools < slot->kept_pools / 2;
 }
 
 /* Takes a block of a medium class from its bin, NULL if that is empty. */
@@ -270,13 +267,13 @@ static __always_inline void *pa_medium_pop(struct pa_slot *slot, unsigned int cl
 	return p;
 }
 
-/* Frees a block of a pool that the entered slot owns. */
+/* Frees a block of a pool that the entered slot owns; of a span, by its first descriptor. */
 static __always_inline void pa_slot_free(struct pa_slot *slot,
 					 struct pa_pool *pool, void *p)
 {
 	unsigned int cls = pool->cls;
 
-	if (pa_bin_keep(slot, cls, pa_bin_addr(slot->bins->bin, cls), p))
+	if (pa_bin_keep(slot->bins, cls, p))
 		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_slot_free_event(slot, pool);
@@ -285,9 +282,9 @@ static __always_inline void pa_slot_free(struct pa_slot *slot,
 /* Allocates from the entered slot. NULL: the node has no room, grow it. */
 static __always_inline void *pa_slot_alloc(struct pa_slot *slot, unsigned int cls)
 {
-	void *p = pa_bin_pop(pa_slot_bin(slot, cls));
+	void *p = cls < PA_BINS ? pa_bin_take(slot->bins, cls) : pa_medium_pop(slot, cls);
 
-	return likely(p) ? p : pa_slot_refill(slot, cls, pa_slot_bin(slot, cls));
+	return likely(p) ? p : pa_slot_refill(slot, cls);
 }
 
 void pa_free_remote(struct pa_slot *slot, struct pa_pool *pool, void *p);

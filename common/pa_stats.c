@@ -3,7 +3,7 @@
 #include "pa_stats.h"
 
 /* More blocks than any bin can hold. */
-#define PA_BIN_MOST	(PA_POOL_SIZE / PA_SMALL_STEP + 64)
+#define PA_BIN_MOST	(PA_POOL_SIZE / PA_SMALL_STEP + 128)
 
 /*
  * True if @p is a block of class @cls of a pool that @slot owns, as far as can
@@ -32,32 +32,20 @@ static __pa_racy struct pa_pool *pa_bin_check(struct pa_slot *slot, unsigned int
  * What was seen in a bin was out at that time, so under RCU its arena stays
  * mapped. The worst that a change meanwhile does is a wrong number.
  */
-static __pa_racy u32 pa_one_bin_count(struct pa_slot *slot, unsigned int cls, void **bin,
-				      const struct pa_node *node)
+static __pa_racy u32 pa_bin_count(struct pa_slot *slot, unsigned int cls,
+				  const struct pa_node *node)
 {
 	u32 steps, n = 0;
 	void *p, *next;
 
 	rcu_read_lock();
-	p = READ_ONCE(*bin);
+	p = READ_ONCE(*pa_slot_bin(slot, cls));
 	for (steps = 0; p && steps < PA_BIN_MOST; steps++, p = next) {
 		if (!pa_bin_check(slot, cls, p, &next))
 			break;
 		n += !node || pa_nodes[pa_arena_of(p)->nid] == node;
 	}
 	rcu_read_unlock();
-	return n;
-}
-
-/* The same for all bins of a class. */
-static __pa_racy u32 pa_bin_count(struct pa_slot *slot, unsigned int cls,
-				  const struct pa_node *node)
-{
-	unsigned int i;
-	u32 n = 0;
-
-	for (i = 0; i < pa_class_bins(cls); i++)
-		n += pa_one_bin_count(slot, cls, pa_slot_bin_at(slot, cls, i), node);
 	return n;
 }
 
@@ -274,11 +262,12 @@ static __pa_racy void pa_mark_list(struct pa_pool *pool, void *p, u32 most, u64 
 	}
 }
 
-/* Marks the blocks of the pool that wait in a bin of its owner. */
-static __pa_racy void pa_mark_bin(struct pa_pool *pool, struct pa_slot *owner,
-				  unsigned int cls, void **bin, u64 *bitmap)
+/* Marks the blocks of the pool that wait in the bin of its owner. */
+static __pa_racy void pa_mark_owners_bin(struct pa_pool *pool, struct pa_slot *owner,
+					 u64 *bitmap)
 {
-	void *p = READ_ONCE(*bin), *next;
+	unsigned int cls = READ_ONCE(pool->cls);
+	void *p = READ_ONCE(*pa_slot_bin(owner, cls)), *next;
 	u32 steps;
 
 	for (steps = 0; p && steps < PA_BIN_MOST; steps++, p = next) {
@@ -291,17 +280,16 @@ static __pa_racy void pa_mark_bin(struct pa_pool *pool, struct pa_slot *owner,
 	}
 }
 
-static __pa_racy void pa_mark_bins(struct pa_pool *pool, u64 *bitmap)
+static __pa_racy void pa_mark_bin(struct pa_pool *pool, u64 *bitmap)
 {
 	struct pa_slot *owner = pa_pool_owner(pool);
-	unsigned int i, cls = READ_ONCE(pool->cls);
 
 	if (!owner)
 		return;
 	pa_bins_lock();
 	rcu_read_lock();
-	for (i = 0; READ_ONCE(owner->bins) && i < pa_class_bins(cls); i++)
-		pa_mark_bin(pool, owner, cls, pa_slot_bin_at(owner, cls, i), bitmap);
+	if (READ_ONCE(owner->bins))
+		pa_mark_owners_bin(pool, owner, bitmap);
 	rcu_read_unlock();
 	pa_bins_unlock();
 }
@@ -318,7 +306,7 @@ static __pa_racy int pa_walk_pool(struct pa_pool *pool, unsigned int state,
 
 	pa_mark_list(pool, READ_ONCE(pool->free), READ_ONCE(pool->capacity), bitmap);
 	if (state != PA_POOL_LOOSE)
-		pa_mark_bins(pool, bitmap);
+		pa_mark_bin(pool, bitmap);
 	if (pa_remote_count(word))
 		pa_mark_list(pool, pa_remote_head(pool, word),
 			     pa_remote_count(word), bitmap);

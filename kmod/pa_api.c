@@ -126,9 +126,8 @@ void *poolalloc_alloc(size_t size, gfp_t gfp)
 		return pa_alloc_again(cls, gfp);
 	}
 	raw_cpu_write(pa_cpu.bin[cls], pa_load_link(p));
-	/* What is taken may come back: else each free would soon go to its pool. */
-	if (PA_HOT_ROOM)
-		raw_cpu_inc(pa_cpu.room[cls]);
+	/* What is taken may come back, see pa_bin_keep(). */
+	raw_cpu_inc(pa_cpu.room[cls]);
 	pa_cpu_leave();
 	if (unlikely(gfp & pa_zeroing))
 		return pa_zero(p, cls);
@@ -270,8 +269,7 @@ void poolalloc_free(const void *ptr)
 		return pa_free_others(p);
 	pa_watch_free(p, pool);
 	cls = pool->cls;
-	/* Else bins hold newly cut blocks only: pa_slot_uncarve() counts on that. */
-	if (unlikely(!PA_HOT_ROOM || pa_cpu_dec_is_neg(room[cls])))
+	if (unlikely(pa_cpu_dec_is_neg(room[cls])))
 		return pa_free_to_pool(slot, pool, cls, p);
 	/*
 	 * The most frequent mistake, which would give the block to everybody

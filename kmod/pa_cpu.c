@@ -35,6 +35,7 @@ DEFINE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu) = { .idle = 1 };
 static_assert(ARRAY_SIZE(((struct pa_bins *)0)->bin) == PA_CPU_BINS);
 static_assert(PA_CPU_CLASSES == PA_CLASSES);
 static_assert(offsetof(struct pa_cpu, slot) == offsetof(struct pa_bins, slot));
+static_assert(offsetof(struct pa_cpu, room) == offsetof(struct pa_bins, room));
 static_assert(offsetof(struct pa_cpu, bin) == offsetof(struct pa_bins, bin));
 
 static struct pa_cpu_slot __percpu *pa_cpu_slots;

@@ -25,15 +25,17 @@ struct pa_slot;
 #define PA_CPU_BINS	65
 #define PA_CPU_CLASSES	113
 
+/* Contract: how a bin's room is counted. One byte, and no slow path is missed here. */
+typedef s8 pa_room_t;
+#define PA_ROOM_TAKEN	1
+#define PA_ROOM_GIVEN	1
+
 /**
  * struct pa_cpu - the hot part of a CPU's slot
  * @slot: as struct pa_bins; never NULL once the module is loaded
  * @bin: as struct pa_bins
+ * @room: as struct pa_bins
  * @idle: 1, less while somebody on this CPU has entered the slot
- * @room: how many more frees go to the bin of the class: at most as many as
- *	were taken from it. Counted by poolalloc_alloc() and poolalloc_free().
- *	It may wrap, so a bin has at most 127 blocks more than it was refilled
- *	with. Medium classes, whose bins are elsewhere, never have room.
  *
  * Static, not from alloc_percpu(): its address costs no load. 648 of the
  * 8 KiB that all modules share; the cold part is allocated.
@@ -41,8 +43,8 @@ struct pa_slot;
 struct pa_cpu {
 	struct pa_slot *slot;
 	void *bin[PA_CPU_BINS];
+	pa_room_t room[PA_CPU_CLASSES];
 	s32 idle;
-	s8 room[PA_CPU_CLASSES];
 };
 
 DECLARE_PER_CPU_ALIGNED(struct pa_cpu, pa_cpu);

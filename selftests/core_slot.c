@@ -71,14 +71,9 @@ static bool naturally_aligned(const void *p, size_t size)
 
 static bool alloc_from(unsigned int i, unsigned int cls)
 {
-	void *p = cls >= PA_FIRST_SPAN && below(2) ? pa_medium_pop(&slots[i], cls) : NULL;
-	void **bin = pa_slot_bin_at(&slots[i], cls, below(pa_class_bins(cls)));
+	void *p = pa_slot_alloc(&slots[i], cls);
 	struct pa_pool *pool;
 
-	if (!p && below(2))
-		p = pa_bin_pop(bin) ?: pa_slot_refill(&slots[i], cls, bin);
-	if (!p)
-		p = pa_slot_alloc(&slots[i], cls);
 	if (!p && TAP_CHECK(pa_arenas_grow(&node, 0, pa_class[cls].npools)))
 		p = pa_slot_alloc(&slots[i], cls);
 	if (!TAP_CHECK(p))
@@ -97,7 +92,7 @@ static void free_through(int i, size_t which, bool half)
 	struct pa_pool *pool = pa_pool_head(pa_desc_of(p));
 
 	if (i >= 0 && pa_pool_owner(pool) == &slots[i]) {
-		if (pool->cls < PA_FIRST_SPAN || below(4) == 0 ||
+		if (pool->cls < PA_FIRST_KEPT || below(4) == 0 ||
 		    !pa_span_keep(&slots[i], pool->cls, p))
 			pa_slot_free(&slots[i], pool, p);
 	} else if (!half) {
@@ -278,8 +273,8 @@ static void many_classes(void)
 }
 
 /*
- * What a bin holds of newly cut blocks is uncarved again after a flush, if the bin takes no freed blocks;
- * a bin that was filled from a list goes back to the list.
+ * What a bin holds of newly cut blocks is uncarved again after a flush, if it is known to have taken no freed
+ * blocks; else it goes back to the pool's list.
  */
 static void uncarved_again(void)
 {
@@ -288,7 +283,7 @@ static void uncarved_again(void)
 
 	for (i = 0; i < sizeof(classes); i++) {
 		unsigned int cls = classes[i], k;
-		bool exact = cls < PA_FIRST_MEDIUM ? !PA_HOT_ROOM : pa_class_bins(cls) == 1;
+		bool exact = cls >= PA_BINS;
 		struct pa_pool *pool;
 
 		start(0);
@@ -363,6 +358,119 @@ static void few_go_round(void)
 	}
 }
 
+/* How many of the live blocks, freed one after the other, go to the bin of their class. */
+static unsigned int bin_takes(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int kept = 0;
+
+	while (oracle.n) {
+		void *last = oracle.block[0].p;
+		struct pa_pool *pool = pa_pool_head(pa_desc_of(last));
+		u32 left = pool->left;
+
+		free_through(0, 0, false);
+		if (slot->bins->bin[cls] != last) {
+			TAP_CHECK(pool->left != left);
+			return kept;
+		}
+		TAP_CHECK(pool->left == left);
+		kept++;
+	}
+	return kept;
+}
+
+/*
+ * What a bin takes of freed blocks: as many as were taken from it since the last refill, and those that it
+ * had room for then, but for a few (PA_ROOM_GIVEN). Last in, first out.
+ */
+static void bins_take(void)
+{
+	struct pa_slot *slot = &slots[0];
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_BINS; cls++) {
+		unsigned int most = pa_class[cls].room, taken, had, kept;
+		void *last;
+
+		start(0);
+		alloc_from(0, cls);
+		had = (unsigned int)slot->bins->room[cls] / PA_ROOM_TAKEN;
+		TAP_CHECK(had >= most / 4 && had < most);
+		for (taken = 0; slot->bins->bin[cls] && taken < 20; taken++)
+			alloc_from(0, cls);
+		while (oracle.n < had + taken + 5)
+			alloc_from(0, cls);
+		kept = bin_takes(slot, cls);
+		TAP_CHECK(kept && kept <= pa_class[cls].capacity + most + 20);
+		TAP_CHECK(slot->bins->room[cls] == 0 || !oracle.n);
+		last = slot->bins->bin[cls];
+		TAP_CHECK(pa_slot_alloc(slot, cls) == last);
+		pa_slot_free(slot, pa_pool_head(pa_desc_of(last)), last);
+		check_all();
+		pa_slot_release_kept(slot);
+		TAP_CHECK(!slot->bins->bin[cls] && !slot->bins->room[cls]);
+		check_all();
+		empty_everything();
+	}
+}
+
+/* A thread that goes on with what is in its bins has a refill now and then, if that is wanted. */
+static void room_ends(void)
+{
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_BINS; cls += 7) {
+		unsigned int turns = 64 * PA_ROOM_TAKEN + pa_class[cls].capacity + 64;
+		u64 refills;
+
+		start(0);
+		while (oracle.n < 100)
+			alloc_from(0, cls);
+		go_round(cls, turns);
+		refills = go_round(cls, 4 * turns);
+		TAP_CHECK(PA_ROOM_GIVEN > PA_ROOM_TAKEN ? refills >= 3 && refills <= 400 : !refills);
+		empty_everything();
+	}
+}
+
+/* A parked slot keeps blocks of its current pools only, and all others can be adopted. */
+static void parked(void)
+{
+	static struct pa_bins keep;
+	unsigned int cls, r, k;
+
+	for (r = 0; r < tap_scaled(100, 5); r++) {
+		start(0);
+		start(1);
+		for (k = 0; k < 3000; k++) {
+			alloc_from(0, some_class(below(8)));
+			if (oracle.n > 200 || below(3) == 0)
+				free_through(0, below((unsigned int)oracle.n), false);
+		}
+		memset(&keep, 0, sizeof(keep));
+		pa_slot_park(&slots[0], &keep);
+		for (cls = 1; cls < PA_BINS; cls++) {
+			void *p = keep.bin[cls];
+
+			TAP_CHECK(!bins[0].bin[cls] && (cls < PA_FIRST_MEDIUM || !p));
+			for (; p; p = pa_load_link(p))
+				TAP_CHECK(pa_desc_of(p) == slots[0].cls[cls].current_pool);
+		}
+		TAP_CHECK(!slots[0].full);
+		check_all();
+		for (k = 0; k < 100; k++)
+			free_through(1, below((unsigned int)oracle.n), false);
+		memset(&bins[0], 0, sizeof(bins[0]));
+		pa_slot_resume(&slots[0], &bins[0]);
+		check_all();
+		for (k = 0; k < 100; k++)
+			alloc_from(0, some_class(8));
+		while (oracle.n)
+			free_through((int)below(2), below((unsigned int)oracle.n), false);
+		empty_everything();
+	}
+}
+
 static size_t kept_bytes(const struct pa_slot *slot)
 {
 	size_t bytes = 0;
@@ -380,7 +488,7 @@ static void spans_kept(void)
 	unsigned int cls;
 
 	start(0);
-	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES; cls++) {
+	for (cls = PA_FIRST_KEPT; cls < PA_CLASSES; cls++) {
 		unsigned int k, most = pa_class[cls].room, n = most + 20;
 		void *p[84];
 
@@ -423,7 +531,7 @@ static void spans_let_go(void)
 	start(0);
 	for (k = 0; k < small; k++)
 		alloc_from(0, PA_SMALL_CLASSES);
-	for (cls = PA_FIRST_SPAN; cls < PA_CLASSES - 1; cls++) {
+	for (cls = PA_FIRST_KEPT; cls < PA_CLASSES - 1; cls++) {
 		alloc_from(0, cls);
 		TAP_CHECK(pa_span_keep(slot, cls, oracle_del(&oracle, oracle.n - 1)) ||
 			  slot->kept_bytes > slot->kept_most / 2);
@@ -534,13 +642,16 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(9);
+	tap_start(12);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
+	tap_test("bins take freed blocks, so many", bins_take);
+	tap_test("and empty themselves now and then", room_ends);
+	tap_test("a parked slot keeps what its next owner needs", parked);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("and go when the heap has halved", spans_let_go);
 	tap_test("a slot lets go while freers are half done", exit_orders);

@@ -118,9 +118,9 @@ tap_start
 tap_run "exported are the functions of the header, liburcu's fork hooks, and nothing else" exported
 tap_run "soname" soname
 tap_run "malloc is not interposed" no_malloc
-tap_run "TLS block under 600 bytes" tls "$lib/libpoolalloc.so.0" 600
+tap_run "TLS block under 832 bytes" tls "$lib/libpoolalloc.so.0" 832
 [ -f "$lib/libpoolalloc-malloc.so" ] &&
-	tap_run "TLS block of the malloc library" tls "$lib/libpoolalloc-malloc.so" 1200
+	tap_run "TLS block of the malloc library" tls "$lib/libpoolalloc-malloc.so" 1536
 tap_run "header in C99" header gcc c -std=c99
 tap_run "header in C23" header gcc c -std=c2x
 tap_run "header in C++11" header g++ cc -std=c++11

@@ -18,12 +18,6 @@
 /* One or two lines of the instruction cache, wherever the linker puts the rest. */
 #define PA_HOT __attribute__((aligned(64)))
 
-/* Where the bin for 9..PA_FAST_MAX bytes is, aligned to 16. */
-static __always_inline size_t pa_malloc_bin(size_t size)
-{
-	return (size + 15) & ~(size_t)15;
-}
-
 static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 {
 	/* Not in a signal handler: the slow path that it interrupted pops these bins. */
@@ -33,19 +27,14 @@ static __attribute__((noinline)) void *pa_malloc_slow(size_t size)
 
 		if (likely(p))
 			return p;
-	} else if (size <= 8) {
-		void *p = pa_user_pop(8);
-
-		return p ? p : pa_user_alloc_slow(8, 8, false);
 	}
-	return pa_user_alloc_slow(size, 16, false);
+	return pa_user_alloc_slow(size, size > 8 ? 16 : 8, false);
 }
 
 static __always_inline void *pa_malloc(size_t size)
 {
-	/* One compare for both ends: 0..8 wraps around. */
-	if (likely(size - 9 < PA_FAST_MAX - 8)) {
-		void *p = pa_user_pop(pa_malloc_bin(size));
+	if (likely(size <= PA_FAST_MAX)) {
+		void *p = pa_user_pop16(size);
 
 		if (likely(p))
 			return p;

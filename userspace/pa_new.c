@@ -84,9 +84,7 @@ static __pa_cold void *pa_new_aligned_null(size_t size, size_t align,
 
 static __always_inline void *pa_new_fast(size_t size)
 {
-	if (likely(size - 9 < PA_FAST_MAX - 8))
-		return pa_user_pop((size + 15) & ~(size_t)15);
-	return NULL;
+	return likely(size <= PA_FAST_MAX) ? pa_user_pop16(size) : NULL;
 }
 
 static size_t pa_new_align(size_t size)

@@ -18,9 +18,11 @@
 
 /* Types and compiler, in the kernel's words. */
 typedef uint8_t u8;
+typedef int16_t s16;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 typedef int64_t s64;
 
 #undef likely
@@ -153,16 +155,11 @@ static inline unsigned int pa_this_node(void)
 }
 
 /*
- * Requests up to this have bins by their size, in steps of 8, also where several
- * of them are of one class: the fast path need not know. In the modern geometry
- * up to the largest block of which a single pool holds enough.
+ * Requests up to this find their bins by a table, and need not know if they are of
+ * a small class or a medium one.
  */
 #ifndef PA_FAST_MAX
-#ifdef PA_GEOMETRY_MODERN
-#define PA_FAST_MAX	1024
-#else
-#define PA_FAST_MAX	512
-#endif
+#define PA_FAST_MAX	4096
 #endif
 
 /*
@@ -175,7 +172,7 @@ static inline unsigned int pa_this_node(void)
 
 #include "pa_thread.h"
 
-/* Freed blocks of spans go to bins: the fast path of free is for small ones. */
+/* Freed blocks of all spans go to bins. */
 #define PA_HOT_SPANS	1
 
 /* Memory of arenas. */

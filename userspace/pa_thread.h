@@ -15,12 +15,28 @@
 struct pa_node;
 struct pa_slot;
 
-#define PA_THREAD_BINS	(PA_FAST_MAX / 8 + 1)
+#define PA_THREAD_BINS	(65 + 8 * (31 - __builtin_clz(PA_FAST_MAX) - 9))
+#define PA_THREAD_CLASSES	121
+
+/* Entries of the table of classes by the size of a request, in steps of 8 bytes. */
+#ifdef PA_NO_TABLE
+#define PA_TABLE	0
+#else
+#define PA_TABLE	(PA_FAST_MAX / 8 + 1)
+#endif
+
+/* How a bin's room is counted: see pa_bin_keep(). */
+typedef s16 pa_room_t;
+#define PA_ROOM_TAKEN	64
+#define PA_ROOM_GIVEN	65
 
 /**
  * struct pa_thread - what a thread has in its TLS block
  * @slot: as struct pa_bins
  * @bin: as struct pa_bins
+ * @room: as struct pa_bins
+ * @by16: the class for 8 * i bytes, aligned to 16 if they are more than 8. All 0,
+ *	a class without blocks, until the thread has a slot
  * @level: depth of slow paths that this thread is in
  * @state: enum pa_thread_state
  * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
@@ -30,6 +46,8 @@ struct pa_slot;
 struct pa_thread {
 	struct pa_slot *slot;
 	void *bin[PA_THREAD_BINS];
+	pa_room_t room[PA_THREAD_CLASSES];
+	u8 by16[PA_TABLE];
 	u32 level;
 	u32 state;
 	u32 hooks;
@@ -37,7 +55,7 @@ struct pa_thread {
 	u32 reading;
 };
 
-static_assert(sizeof(struct pa_thread) < (PA_FAST_MAX > 512 ? 1200 : 600),
+static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 832),
 	      "fits glibc's static TLS surplus of 1664 bytes, and leaves some of it");
 
 enum pa_thread_state {

@@ -98,32 +98,19 @@ static __always_inline unsigned int pa_class_common(size_t size, size_t align)
  * A block from the thread's bin, which may have to be filled first. NULL if
  * the thread has no slot yet, is inside a slow path, or must grow the heap.
  */
-static __always_inline void *pa_user_refill(unsigned int cls, size_t size, size_t align)
+static __always_inline void *pa_user_refill(unsigned int cls)
 {
-	struct pa_slot *slot = pa_thread.slot;
 	struct pa_bins *bins;
-	void **bin, *p;
+	void *p;
 
 	if (unlikely(pa_thread.state != PA_THREAD_READY))
 		return NULL;
 	bins = pa_slot_enter();
 	if (unlikely(!bins))
 		return NULL;
-	if (size <= PA_FAST_MAX) {
-		bin = &bins->bin[((size + align - 1) & ~(align - 1)) / PA_SMALL_STEP];
-		p = pa_bin_pop(bin);
-		/* A class's first blocks came from elsewhere, see pa_user_alloc_slower(). */
-		if (!p && cls >= PA_FIRST_MEDIUM) {
-			p = xchg(pa_slot_bin(slot, cls), NULL);
-			if (p)
-				PA_WRITE_OWN(*bin, pa_load_link(p));
-		}
-	} else {
-		bin = pa_slot_bin(slot, cls);
-		p = pa_medium_pop(slot, cls);
-	}
+	p = cls < PA_BINS ? pa_bin_take(bins, cls) : pa_medium_pop(bins->slot, cls);
 	if (!p) {
-		p = pa_slot_refill(slot, cls, bin);
+		p = pa_slot_refill(bins->slot, cls);
 		pa_slot_leave(bins);
 		pa_user_tick();
 	} else {
@@ -170,10 +157,10 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero)
 	if (unlikely(zero && size > PA_ZEROED_MAX)) {
 		p = NULL;
 	} else if (likely(cls)) {
-		p = pa_user_refill(cls, size, align);
+		p = pa_user_refill(cls);
 	} else {
 		cls = pa_class_aligned(size, align);
-		p = cls ? pa_user_refill(cls, pa_class_size(cls), 8) : NULL;
+		p = cls ? pa_user_refill(cls) : NULL;
 	}
 	if (likely(p))
 		return zero ? memset(p, 0, size) : p;
@@ -238,7 +225,7 @@ void pa_user_free_slow(void *p)
 
 	if (likely((uintptr_t)p >= PA_LOWEST)) {
 		pool = pa_span_of(p);
-		if (pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_SPAN)) {
+		if (pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_KEPT)) {
 			if (unlikely(pa_span_twice(pa_thread.slot, pool, p))) {
 				pa_corrupt("block was freed twice", p);
 				return;
@@ -303,6 +290,28 @@ __pa_cold void pa_user_free_event(struct pa_pool *pool)
 	pa_slot_free_event(bins->slot, pool);
 	pa_slot_leave(bins);
 	pa_user_tick();
+}
+
+/**
+ * pa_user_free_to_span() - the bin of an own span's class has enough
+ * @pool: any of the span's descriptors
+ * @p: a block of it
+ */
+void pa_user_free_to_span(struct pa_pool *pool, void *p)
+{
+	pool = pa_pool_head(pool);
+	if (unlikely(pa_pool_push(pool, p)))
+		pa_user_free_event(pool);
+}
+
+/**
+ * pa_user_free_twice() - the block that is freed is the one that was freed last
+ * @p: the block; it stays free
+ */
+__pa_cold void pa_user_free_twice(void *p)
+{
+	pa_thread.room[pa_desc_of(p)->cls] += PA_ROOM_GIVEN;
+	pa_corrupt("block was freed twice", p);
 }
 
 size_t pa_user_usable(const void *p)
@@ -380,7 +389,7 @@ void *pa_user_aligned(size_t align, size_t size)
 	align = align < 8 ? 8 : align;
 	rounded = (size + align - 1) & ~(align - 1);
 	if (likely(rounded - 1 < pa_aligned_most(align))) {
-		void *p = pa_user_pop(rounded);
+		void *p = pa_user_pop8(rounded);
 
 		if (likely(p))
 			return p;

@@ -46,6 +46,8 @@ void pa_free_rcu_fork_child(void);
 void *pa_user_alloc_slow(size_t size, size_t align, bool zero);
 void pa_user_free_slow(void *p);
 void pa_user_free_event(struct pa_pool *pool);
+void pa_user_free_to_span(struct pa_pool *pool, void *p);
+void pa_user_free_twice(void *p);
 void *pa_user_realloc(void *p, size_t size, size_t align);
 void *pa_user_aligned(size_t align, size_t size);
 size_t pa_user_usable(const void *p);
@@ -57,29 +59,10 @@ void *pa_libc_realloc(void *p, size_t size);
 void pa_libc_free(void *p);
 size_t pa_libc_usable_size(const void *p);
 
-/* Frees a block of the thread's own pool; everything else the slow way. */
-static __always_inline void pa_user_free(void *p)
-{
-	struct pa_pool *pool;
-
-	if (unlikely((uintptr_t)p < PA_LOWEST)) {
-		pa_user_free_slow(p);
-		return;
-	}
-	pool = pa_desc_of(p);
-	if (unlikely(READ_ONCE(pool->owner) != pa_thread.slot)) {
-		pa_user_free_slow(p);
-		return;
-	}
-	if (pa_bin_keep(pool->owner, pool->cls, pa_bin_addr(pa_thread.bin, pool->cls), p))
-		return;
-	if (unlikely(pa_pool_push(pool, p)))
-		pa_user_free_event(pool);
-}
-
 /*
- * A bin by its offset in bytes, 8 x class. On x86-64 the compiler would make
- * the bin's address first, for its two uses; the segment can be part of both.
+ * What a thread has, by class. On x86-64 the compiler would make the address of
+ * a member first, for its two uses; offset, index and segment can be part of
+ * both.
  */
 #if defined(__x86_64__) && !defined(PA_TSAN)
 static __always_inline uintptr_t pa_thread_offset(void)
@@ -90,49 +73,179 @@ static __always_inline uintptr_t pa_thread_offset(void)
 	return offset;
 }
 
-static __always_inline void *pa_bin_load(size_t at)
+static __always_inline bool pa_thread_has(const struct pa_slot *slot)
+{
+	bool own;
+
+	__asm__ volatile("cmpq %1, %%fs:%c3(%2)" : "=@cce"(own) :
+			 "r"(slot), "r"(pa_thread_offset()), "i"(offsetof(struct pa_thread, slot)));
+	return own;
+}
+
+static __always_inline void *pa_bin_load(size_t cls)
 {
 	void *p;
 
-	__asm__ volatile("movq %%fs:%c3(%1,%2), %0" : "=a"(p) :
-			 "r"(pa_thread_offset()), "r"(at),
-			 "i"(offsetof(struct pa_thread, bin)));
+	__asm__ volatile("movq %%fs:%c3(%1,%2,8), %0" : "=r"(p) :
+			 "r"(pa_thread_offset()), "r"(cls), "i"(offsetof(struct pa_thread, bin)));
 	return p;
 }
 
-static __always_inline void pa_bin_store(size_t at, void *p)
+static __always_inline void pa_bin_store(size_t cls, void *p)
 {
-	__asm__ volatile("movq %0, %%fs:%c3(%1,%2)" : :
-			 "r"(p), "r"(pa_thread_offset()), "r"(at),
+	__asm__ volatile("movq %0, %%fs:%c3(%1,%2,8)" : :
+			 "r"(p), "r"(pa_thread_offset()), "r"(cls),
 			 "i"(offsetof(struct pa_thread, bin)) : "memory");
 }
-#else
-static __always_inline void *pa_bin_load(size_t at)
+
+static __always_inline void pa_room_add(size_t cls)
 {
-	return pa_thread.bin[at / sizeof(void *)];
+	__asm__ volatile("addw %2, %%fs:%c3(%0,%1,2)" : :
+			 "r"(pa_thread_offset()), "r"(cls), "i"(PA_ROOM_TAKEN),
+			 "i"(offsetof(struct pa_thread, room)) : "memory", "cc");
 }
 
-static __always_inline void pa_bin_store(size_t at, void *p)
+static __always_inline size_t pa_class_by16(size_t i)
 {
-	PA_WRITE_OWN(pa_thread.bin[at / sizeof(void *)], p);
+	size_t cls;
+
+	__asm__("movzbl %%fs:%c3(%1,%2), %k0" : "=r"(cls) :
+		"r"(pa_thread_offset()), "r"(i), "i"(offsetof(struct pa_thread, by16)));
+	return cls;
+}
+
+static __always_inline void pa_room_clear(size_t cls)
+{
+	__asm__ volatile("movw $0, %%fs:%c2(%0,%1,2)" : :
+			 "r"(pa_thread_offset()), "r"(cls),
+			 "i"(offsetof(struct pa_thread, room)) : "memory");
+}
+
+/* Return: true if there was room. */
+static __always_inline bool pa_room_take(size_t cls)
+{
+	bool none;
+
+	__asm__ volatile("subw %3, %%fs:%c4(%1,%2,2)" : "=@ccs"(none) :
+			 "r"(pa_thread_offset()), "r"(cls), "i"(PA_ROOM_GIVEN),
+			 "i"(offsetof(struct pa_thread, room)) : "memory");
+	return !none;
+}
+#else
+static __always_inline size_t pa_class_by16(size_t i)
+{
+	return pa_thread.by16[i];
+}
+
+static __always_inline bool pa_thread_has(const struct pa_slot *slot)
+{
+	return pa_thread.slot == slot;
+}
+
+static __always_inline void *pa_bin_load(size_t cls)
+{
+	return pa_thread.bin[cls];
+}
+
+static __always_inline void pa_bin_store(size_t cls, void *p)
+{
+	PA_WRITE_OWN(pa_thread.bin[cls], p);
+}
+
+static __always_inline void pa_room_add(size_t cls)
+{
+	pa_thread.room[cls] += PA_ROOM_TAKEN;
+}
+
+static __always_inline void pa_room_clear(size_t cls)
+{
+	pa_thread.room[cls] = 0;
+}
+
+static __always_inline bool pa_room_take(size_t cls)
+{
+	return (pa_thread.room[cls] -= PA_ROOM_GIVEN) >= 0;
 }
 #endif
 
-/*
- * Pops a block of the small class whose bin is at offset @at, NULL if it is
- * empty. As pa_bin_pop().
- */
-static __always_inline void *pa_user_pop(size_t at)
+/* As pa_bin_keep(), when there is room. */
+static __always_inline void pa_user_keep(size_t cls, void *p)
 {
-	void *p = pa_bin_load(at);
+	void *first = pa_bin_load(cls);
 
+	if (unlikely(first == p)) {
+		pa_user_free_twice(p);
+		return;
+	}
+	pa_store_link(p, first);
+	pa_bin_store(cls, p);
+}
+
+/* There was no room: the bin has enough. @pool may be any descriptor of a span. */
+static __always_inline void pa_user_free_to_pool(struct pa_pool *pool, size_t cls, void *p)
+{
+	pa_room_clear(cls);
+	if (unlikely(cls >= PA_FIRST_SPAN)) {
+		pa_user_free_to_span(pool, p);
+		return;
+	}
+	if (unlikely(pa_pool_push(pool, p)))
+		pa_user_free_event(pool);
+}
+
+/* Frees a block of the thread's own pool; everything else the slow way. */
+static __always_inline void pa_user_free(void *p)
+{
+	struct pa_pool *pool;
+	size_t cls;
+
+	if (unlikely((uintptr_t)p < PA_LOWEST)) {
+		pa_user_free_slow(p);
+		return;
+	}
+	pool = pa_desc_of(p);
+	if (unlikely(!pa_thread_has(READ_ONCE(pool->owner)))) {
+		pa_user_free_slow(p);
+		return;
+	}
+	cls = pool->cls;
+	if (likely(pa_room_take(cls)))
+		pa_user_keep(cls, p);
+	else
+		pa_user_free_to_pool(pool, cls, p);
+}
+
+/* As pa_bin_take(), of class @cls of the thread's own bins; of class 0 there is never one. */
+static __always_inline void *pa_user_pop(size_t cls)
+{
+	void *p = pa_bin_load(cls);
+
+#ifdef __x86_64__
+	/* Where it is going to be returned: one move less. */
+	__asm__("" : "+a"(p));
+#endif
 	if (likely(p)) {
 		void *next = pa_load_link(p);
 
-		pa_bin_store(at, next);
+		pa_room_add(cls);
+		pa_bin_store(cls, next);
 		__builtin_prefetch(next, 1, 3);
 	}
 	return p;
+}
+
+/* A block for 0..PA_FAST_MAX bytes, aligned to 16 if they are more than 8. */
+static __always_inline void *pa_user_pop16(size_t size)
+{
+	return pa_user_pop(pa_class_by16((size + 7) / PA_SMALL_STEP));
+}
+
+/* Likewise, aligned to 8. There is none for 0 bytes. */
+static __always_inline void *pa_user_pop8(size_t size)
+{
+	if (PA_FAST_MAX > PA_SMALL_MAX && unlikely(size > PA_SMALL_MAX))
+		return pa_user_pop16(size);
+	return pa_user_pop((size + 7) / PA_SMALL_STEP);
 }
 
 #endif

@@ -23,21 +23,31 @@
 static_assert(POOLALLOC_CLASSES + 1 == PA_CLASSES, "public number of classes");
 static_assert(POOLALLOC_CLASS_MAX == PA_MEDIUM_MAX, "public largest class");
 
-/* What poolalloc_static.h knows of the library. */
-#if POOLALLOC_INLINE
+/* What poolalloc_static.h knows of the archive. */
+#if POOLALLOC_INLINE && !defined(PA_NO_TABLE)
 static_assert(POOLALLOC_POOL_SHIFT == PA_POOL_SHIFT, "geometry");
 static_assert(POOLALLOC_INLINE_MAX == PA_SMALL_MAX, "sizes that have bins");
 static_assert(offsetof(struct poolalloc_inline_thread, slot) == offsetof(struct pa_thread, slot) &&
+	      offsetof(struct poolalloc_inline_thread, room) == offsetof(struct pa_thread, room) &&
 	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin),
 	      "what a thread has");
+static_assert(sizeof(pa_room_t) == sizeof(int16_t) && PA_ROOM_TAKEN == 64 && PA_ROOM_GIVEN == 65,
+	      "how room is counted");
 static_assert(offsetof(struct poolalloc_inline_pool, owner) == offsetof(struct pa_pool, owner) &&
 	      offsetof(struct poolalloc_inline_pool, free) == offsetof(struct pa_pool, free) &&
-	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left),
+	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left) &&
+	      offsetof(struct poolalloc_inline_pool, cls) == offsetof(struct pa_pool, cls),
 	      "what a pool has");
 
-void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
+/* The bin of an own block's class is full, or the block was freed just now. */
+void POOLALLOC_INLINE_FULL(POOLALLOC_POOL_SHIFT)(void *pool, void *p)
 {
-	pa_user_free_event(pool);
+	size_t cls = ((struct pa_pool *)pool)->cls;
+
+	if (unlikely(pa_thread.room[cls] >= 0))
+		pa_user_free_twice(p);
+	else
+		pa_user_free_to_pool(pool, cls, p);
 }
 #endif
 
@@ -46,7 +56,7 @@ PA_API void *poolalloc_alloc(size_t size)
 	void *p;
 
 	if (likely(size <= PA_FAST_MAX)) {
-		p = pa_user_pop((size + 7) & ~(size_t)7);
+		p = pa_user_pop8(size);
 		if (likely(p))
 			return p;
 	}
@@ -58,7 +68,7 @@ PA_API void *poolalloc_zalloc(size_t size)
 	void *p;
 
 	if (likely(size <= PA_FAST_MAX)) {
-		p = pa_user_pop((size + 7) & ~(size_t)7);
+		p = pa_user_pop8(size);
 		if (likely(p))
 			return memset(p, 0, size);
 	}

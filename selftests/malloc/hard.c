@@ -587,11 +587,14 @@ static void case_wrong(void)
 	TAP_CHECK(!realloc(again[0] + 16, 300000) && errno == ENOMEM);
 	for (i = 0; i < 3; i++)
 		TAP_CHECK(!*said(again[i], i == 1));
-	/* Of a span, only what was freed last. */
-	for (size = 3000; size < 64000; size *= 4) {
-		again[0] = malloc(size);
+	/* Of others, only what was freed last. */
+	for (size = 40; size < 64000; size *= 8) {
+		/* That so many were allocated makes room for what is freed. */
+		for (i = 0; i < 3; i++)
+			again[i] = malloc(size);
 		TAP_CHECK(again[0] && !*said(again[0], false));
 		TAP_CHECK(strstr(said(again[0], false), "block was freed twice: 0x"));
+		TAP_CHECK(!*said(again[1], false) && !*said(again[2], false));
 		again[1] = malloc(size);
 		again[2] = malloc(size);
 		TAP_CHECK(again[1] != again[2]);

@@ -15,10 +15,9 @@
 
 static __always_inline void *shim_pop(size_t size, size_t align)
 {
-	/* One compare for both ends: what is too small wraps around. */
-	if (likely(size - (align / 2 + 1) < PA_FAST_MAX - align / 2))
-		return pa_user_pop((size + align - 1) & ~(align - 1));
-	return NULL;
+	if (unlikely(size > PA_FAST_MAX))
+		return NULL;
+	return align == 16 ? pa_user_pop16(size) : pa_user_pop8(size);
 }
 
 /* Has the arguments of its callers: nothing is moved on their fast paths. */
