@@ -23,6 +23,17 @@
 
 /* Mapped inside a slow path: in no table, no lock may be taken for it. */
 #define PA_LARGE_UNLISTED	1u
+/* Huge pages were asked for. */
+#define PA_LARGE_HUGE		2u
+
+/*
+ * With thp=auto blocks from this size on get huge pages. A page of them that is
+ * touched costs 2 MiB, so a block that is filled from its start is inflated by
+ * less than half. mimalloc-bench's malloc-large: 9.6 s without, 3.6 s with them,
+ * and the same peak; peaks of other programs: xz -9 of a small file 67.4 and
+ * 69.8 MB, xz -3 11.8 and 13.2, sort -S 200M 65.2 and 67.6.
+ */
+#define PA_LARGE_HUGE_LEAST	(2 * PA_HUGE)
 
 static_assert(sizeof(struct pa_large) == 128, "two descriptors");
 static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magic),
@@ -140,16 +151,49 @@ static void pa_large_settle(void)
 	}
 }
 
-static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
+/* Huge pages need that alignment, and moving a table of pages as a whole does. */
+static char *pa_large_reserve(size_t total)
+{
+	char *p = total >= PA_HUGE ? pa_os_reserve(total, PA_HUGE) : NULL;
+
+	return p ? p : pa_os_reserve(total, PA_ARENA_SIZE);
+}
+
+/* Page faults are what a large block costs. Huge pages are chosen before the first touch. */
+static bool pa_large_is_huge(size_t total)
+{
+	return pa_options.thp == PA_THP_ALWAYS ? total >= PA_HUGE :
+	       pa_options.thp == PA_THP_AUTO && total >= PA_LARGE_HUGE_LEAST && pa_os_is_big();
+}
+
+static void pa_large_advise(char *base, size_t total)
+{
+	int saved = errno;
+
+	madvise(base, total, MADV_HUGEPAGE);
+	errno = saved;
+}
+
+/* One that was mapped before it was large enough, or the heap. */
+static void pa_large_advise_late(struct pa_large *large, size_t total)
+{
+	if (!pa_large_is_huge(total) || large->flags & PA_LARGE_HUGE)
+		return;
+	large->flags |= PA_LARGE_HUGE;
+	pa_large_advise(large->base, total);
+}
+
+static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align, bool zero)
 {
 	size_t front = 0;
 	struct pa_large *large;
 	char *base;
+	bool huge;
 
 	if (!pa_os_charge(total))
 		return NULL;
 	if (align < PA_ARENA_SIZE) {
-		base = pa_os_reserve(total, PA_ARENA_SIZE);
+		base = pa_large_reserve(total);
 	} else {
 		front = align - offset;
 		base = total > (size_t)PTRDIFF_MAX - front ? NULL :
@@ -163,12 +207,17 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align)
 		munmap(base, front);
 		base += front;
 	}
+	/* Zeros may be for a table of which little will ever be used. */
+	huge = !zero && pa_large_is_huge(total);
+	if (huge)
+		pa_large_advise(base, total);
 	large = (struct pa_large *)(align < PA_ARENA_SIZE ? base :
 				    base + offset - sizeof(*large));
 	large->base = base;
 	large->block = base + offset;
 	large->mapped = total;
 	large->magic = PA_MAGIC_LARGE;
+	large->flags = huge ? PA_LARGE_HUGE : 0;
 	return large;
 }
 
@@ -247,6 +296,7 @@ static void *pa_large_reuse(size_t total)
 	}
 	if (!m)
 		return NULL;
+	pa_large_advise_late(m->large, m->bytes);
 	WRITE_ONCE(m->stamp, PA_MAPPING_LIVE);
 	return m->large + 1;
 }
@@ -285,9 +335,9 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		return NULL;
 	if (!nested)
 		pa_os_make_room(total);
-	large = pa_large_map(total, offset, align);
+	large = pa_large_map(total, offset, align, zero);
 	if (!large && !nested && pa_os_reclaim())
-		large = pa_large_map(total, offset, align);
+		large = pa_large_map(total, offset, align, zero);
 	if (!large)
 		return NULL;
 	if (!nested) {
@@ -296,7 +346,7 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		pa_large_unlock();
 	}
 	if (!listed) {
-		large->flags = PA_LARGE_UNLISTED;
+		large->flags |= PA_LARGE_UNLISTED;
 		pa_unlisted_account(large, true);
 	}
 	return large->block;
@@ -354,7 +404,7 @@ void pa_large_free(struct pa_large *large)
 static struct pa_large *pa_large_move(struct pa_large *large, size_t total)
 {
 	struct pa_large *moved;
-	char *to = pa_os_reserve(total, PA_ARENA_SIZE);
+	char *to = pa_large_reserve(total);
 	size_t offset = (size_t)(large->block - large->base);
 
 	if (!to)
@@ -424,6 +474,8 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	pa_large_unlock();
 
 	errno = saved;
+	if (moved && total > old)
+		pa_large_advise_late(moved, total);
 	if (moved && total < old)
 		pa_os_uncharge(old - total);
 	if (!moved && total > old)

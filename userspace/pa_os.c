@@ -104,6 +104,12 @@ size_t pa_os_heap(void)
 	return pa_os.heap;
 }
 
+/* Arenas and large blocks together: are huge pages small in comparison? */
+bool pa_os_is_big(void)
+{
+	return READ_ONCE(pa_charged) >= PA_THP_LEAST;
+}
+
 /* Counts @bytes against the limit. Return: false if they do not fit. */
 bool pa_os_charge(size_t bytes)
 {

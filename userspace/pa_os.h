@@ -8,6 +8,14 @@
 
 #include "pa_heap.h"
 
+/*
+ * Heaps below this size would be inflated by huge pages: up to 2 MiB in which
+ * little is used. Peak over nine programs, relative to none: 1.006 with 16 MiB,
+ * 1.03 with 8, 1.05 with 4; CPU time 0.93, 0.93, 0.91.
+ */
+#define PA_THP_LEAST	(16UL << 20)
+#define PA_HUGE		(2UL << 20)
+
 extern size_t pa_page_size;
 
 void pa_os_init(void);
@@ -16,6 +24,7 @@ bool pa_os_charge(size_t bytes);
 void pa_os_uncharge(size_t bytes);
 u64 pa_os_clock(void);
 size_t pa_os_heap(void);
+bool pa_os_is_big(void);
 size_t pa_os_trim(void);
 bool pa_os_reclaim(void);
 void pa_os_make_room(size_t bytes);
