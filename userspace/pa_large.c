@@ -231,23 +231,49 @@ static bool pa_large_retire(struct pa_mapping *m)
 	struct pa_large *large = m->large;
 
 	pa_large_account(m, false);
-	if (large->block == large->base + sizeof(*large) && pa_cache_put(m))
+	if (large->block == large->base + sizeof(*large) && pa_cache_put(m, pa_large_bytes))
 		return true;
 	pa_mapping_put(m);
 	return false;
 }
 
+/* Unmaps what was taken out of the cache or a magazine. Return: bytes. */
+static size_t pa_large_unmap_all(struct pa_mapping *list)
+{
+	struct pa_mapping *m, *next;
+	size_t bytes = 0;
+
+	for (m = list; m; m = m->next) {
+		bytes += m->bytes;
+		pa_large_unmap((char *)m->large, m->bytes);
+	}
+	pa_large_lock();
+	for (m = list; m; m = next) {
+		next = m->next;
+		pa_mapping_put(m);
+	}
+	pa_large_unlock();
+	return bytes;
+}
+
+/* A block is freed. What is kept shrinks with what is in use. */
 static void pa_large_drop(struct pa_mapping *m)
 {
 	char *base = m->large->base;
-	size_t bytes = m->bytes;
+	struct pa_mapping *surplus = NULL;
+	size_t bytes = m->bytes, over;
 	bool keep;
 
 	pa_large_lock();
 	keep = pa_large_retire(m);
+	over = pa_cache_surplus(pa_large_bytes);
+	if (over)
+		surplus = pa_cache_old(pa_os_clock(), 0, over);
 	pa_large_unlock();
 	if (!keep)
 		pa_large_unmap(base, bytes);
+	if (surplus)
+		pa_large_unmap_all(surplus);
 }
 
 /* All that the thread has kept for itself may serve another size in the cache. */
@@ -272,7 +298,7 @@ static struct pa_mapping *pa_large_cached(size_t total, bool last)
 	if (m)
 		pa_large_account(m, true);
 	else if (last)
-		pa_cache_missed(total);
+		pa_cache_missed(total, pa_large_bytes);
 	pa_large_unlock();
 	return m;
 }
@@ -493,8 +519,7 @@ void *pa_large_resize(struct pa_large *large, size_t size)
  */
 size_t pa_large_purge(u64 now, u64 delay, size_t most)
 {
-	struct pa_mapping *old, *m, *next;
-	size_t bytes = 0;
+	struct pa_mapping *old, *m;
 
 	if (pa_thread.level)
 		return 0;
@@ -507,19 +532,7 @@ size_t pa_large_purge(u64 now, u64 delay, size_t most)
 			pa_large_account(m, false);
 	}
 	pa_large_unlock();
-	if (!old)
-		return 0;
-	for (m = old; m; m = m->next) {
-		bytes += m->bytes;
-		pa_large_unmap((char *)m->large, m->bytes);
-	}
-	pa_large_lock();
-	for (m = old; m; m = next) {
-		next = m->next;
-		pa_mapping_put(m);
-	}
-	pa_large_unlock();
-	return bytes;
+	return old ? pa_large_unmap_all(old) : 0;
 }
 
 /**

@@ -231,6 +231,38 @@ static void case_large(uint64_t *seed)
 	TAP_CHECK(resident < base + (1 << 20));
 }
 
+/*
+ * Large blocks, one replaced by another all the time: some are kept, in proportion to those in use. When
+ * all are freed, no more stays than 32 MiB, without any call that looks for idle memory.
+ */
+static void case_share(uint64_t *seed)
+{
+	size_t base, size = 4 << 20, i;
+	char *p[48] = { NULL };
+
+	look("at the start");
+	base = resident;
+	for (i = 0; i < 600; i++) {
+		size_t at = tap_random(seed) % 48, bytes = size + tap_random(seed) % size;
+
+		free(p[at]);
+		p[at] = malloc(bytes);
+		if (!p[at])
+			tap_bail_out("no memory");
+		memset(p[at], (int)i, bytes);
+	}
+	look("600 blocks of 4 to 8 MiB");
+	/* Of 48 blocks twice as much at the most is mapped, and a quarter of it kept. */
+	TAP_CHECK(resident < base + 48 * size * 2 * 5 / 4);
+	for (i = 0; i < 48; i++)
+		free(p[i]);
+	look("all freed");
+	TAP_CHECK(resident < base + (33 << 20));
+	malloc_trim(0);
+	look("malloc_trim");
+	TAP_CHECK(resident < base + (1 << 20));
+}
+
 static void case_most_freed(uint64_t *seed)
 {
 	size_t base, peak, i;
@@ -462,6 +494,8 @@ int main(int argc, char **argv)
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
 		case_large(&seed);
+	else if (!strcmp(name, "share"))
+		case_share(&seed);
 	else if (!strcmp(name, "grow"))
 		case_grow();
 	else if (!strcmp(name, "obstacle"))
@@ -471,8 +505,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|grow|"
-			     "obstacle|waits|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|share|"
+			     "grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
