@@ -6,7 +6,8 @@
  */
 #include "pa_owner.h"
 
-struct pa_slot pa_slot_none = { .dead = 1 };
+/* Never an owner, so nobody asks if it is @dead; and never written to: it takes no memory. */
+struct pa_slot pa_slot_none;
 struct pa_slot *pa_slots;
 
 /* So many visits of pa_slot_flush_step() are for the inbox: others may refill it. */

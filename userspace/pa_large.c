@@ -41,14 +41,14 @@ static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magi
 
 static pa_lock_t pa_large_mutex = PA_LOCK_INITIALIZER;
 
-/* Entries come in pieces; the first is there already. */
+/* Entries come in pieces; the first is there already, but not in the table before it is needed. */
 #define PA_MAPPING_PIECE	2048
 #define PA_MAPPING_PIECES	512
 
 static struct pa_mapping pa_mapping_first[PA_MAPPING_PIECE];
 
 /* Under pa_large_mutex. */
-static struct pa_mapping *pa_mapping_piece[PA_MAPPING_PIECES] = { pa_mapping_first };
+static struct pa_mapping *pa_mapping_piece[PA_MAPPING_PIECES];
 static size_t pa_mappings;
 static struct pa_mapping *pa_mapping_unused;
 /* Those in magazines count here. */
@@ -95,7 +95,8 @@ static struct pa_mapping *pa_mapping_get(void)
 		return NULL;
 	piece = &pa_mapping_piece[pa_mappings / PA_MAPPING_PIECE];
 	if (!*piece)
-		*piece = pa_os_reserve(PA_MAPPING_PIECE * sizeof(*m), pa_page_size);
+		*piece = pa_mappings ? pa_os_reserve(PA_MAPPING_PIECE * sizeof(*m), pa_page_size) :
+				       pa_mapping_first;
 	return *piece ? *piece + pa_mappings++ % PA_MAPPING_PIECE : NULL;
 }
 

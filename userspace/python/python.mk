@@ -9,7 +9,7 @@ PYTHON_OBJS := $(addprefix $(PYTHON_OBJ)/,shim.o options.o override.o domains.o 
 # The library is part of it, so that its fast paths are the functions that the interpreter calls.
 $(O)/$(PYTHON_SHIM): $(PYTHON_OBJS) $(LIB_OBJS) $(HOOKS) $(HERE)/libpoolalloc.map
 	$(Q)$(CC) $(PA_LDFLAGS) -Wl,-soname,$(PYTHON_SHIM) -Wl,--version-script=$(HERE)/libpoolalloc.map \
-		-o $@ $(PYTHON_OBJS) $(LIB_OBJS) $(HOOKS) $(PA_LDLIBS)
+		-o $@ $(PYTHON_OBJS) $(HOOKS) $(LIB_OBJS) $(PA_LDLIBS)
 
 $(PYTHON_OBJ)/%.o: $(PYTHON_DIR)/%.c $(OBJ)/flags
 	@mkdir -p $(@D)
