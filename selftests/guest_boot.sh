@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# lib/qemu.sh with a machine that hangs: before init it is started once more, afterwards it has failed. The
-# machine is a script, told what to do by a file: one word for each start.
+# lib/qemu.sh with a machine that hangs or stops: before init it is started once more, afterwards it has
+# failed. The machine is a script, told what to do by a file: one word for each start.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 . "$LIB_DIR/tap.sh"
@@ -31,6 +31,7 @@ esac
 echo "guest: up 6.12" >"${ports[1]}"
 echo "guest: begin command" >>"${ports[1]}"
 [ "$word" != stuck ] || exec sleep 20
+[ "$word" != dead ] || exit 0
 printf 'it ran\nguest: end command 0\nguest: done\n' >>"${ports[1]}"
 MACHINE
 chmod +x "$work/qemu-system-x86_64"
@@ -55,7 +56,9 @@ hangs_once() { starts 0 0 silent works && [ "$(again)" = 1 ] && grep -q '^it ran
 hangs_twice() { starts 99 1 silent mute works && [ "$(again)" = 1 ]; }
 is_slow() { starts 0 1 slow works && [ "$(again)" = 0 ]; }
 hangs_later() { starts 99 1 stuck works && [ "$(again)" = 0 ]; }
-panics() { starts 99 1 panic works && [ "$(again)" = 0 ]; }
+panics_later() { starts 99 1 dead works && [ "$(again)" = 0 ]; }
+panics_once() { starts 0 0 panic works && [ "$(again)" = 1 ] && grep -q '^it ran' "$work/out"; }
+panics_twice() { starts 99 1 panic panic works && [ "$(again)" = 1 ]; }
 
 tap_start
 tap_run "a guest that boots is started once" boots
@@ -63,5 +66,7 @@ tap_run "one that hangs while it boots is started again" hangs_once
 tap_run "once" hangs_twice
 tap_run "what is slow but goes on is left alone" is_slow
 tap_run "what hangs after init is up has failed" hangs_later
-tap_run "so has what panics while it boots" panics
+tap_run "so has what panics then" panics_later
+tap_run "a guest that panics while it boots is started again" panics_once
+tap_run "once, too" panics_twice
 tap_finish
