@@ -68,7 +68,7 @@
 /* The first class whose pools are spans of several: one pool would hold less than 16 blocks. */
 #define PA_FIRST_SPAN		(PA_POOL_SHIFT == 12 ? PA_FIRST_MEDIUM : PA_FIRST_MEDIUM + 8)
 
-/* The first class whose freed blocks are counted one by one, see pa_span_keep(): the larger of the two. */
+/* The first class whose freed blocks are counted, see pa_span_keep(): the larger of the two. */
 #define PA_FIRST_KEPT		(PA_FIRST_SPAN / PA_BINS ? PA_FIRST_SPAN : PA_BINS)
 
 /* The longest run of pools that one span may take. */
