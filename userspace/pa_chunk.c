@@ -197,6 +197,24 @@ static struct pa_chunk *pa_chunk_of(const void *p)
 	return NULL;
 }
 
+/**
+ * pa_chunks_settle() - ask for huge pages again where they were asked for, or for none
+ * @huge: which of both
+ *
+ * Those that are there stay.
+ */
+void pa_chunks_settle(bool huge)
+{
+	int saved = errno;
+	unsigned int n;
+
+	for (n = 0; n < pa_nchunks; n++)
+		if (pa_chunks[n].size && pa_chunks[n].huge)
+			madvise(pa_chunks[n].base, pa_chunks[n].size,
+				huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	errno = saved;
+}
+
 /* Was memory in huge pages asked for here? @arena is in use. */
 bool pa_chunk_is_huge(const void *arena)
 {

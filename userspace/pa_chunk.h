@@ -12,6 +12,7 @@ void *pa_chunk_take(void);
 void pa_chunk_hide(const void *arena);
 void pa_chunk_hide_idle(void);
 bool pa_chunk_is_huge(const void *arena);
+void pa_chunks_settle(bool huge);
 size_t pa_chunk_unmap_hidden(void);
 
 #endif

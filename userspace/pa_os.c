@@ -49,6 +49,7 @@ static struct {
 	size_t heap;			/* bytes of arenas in use; pa_os_mutex */
 	u64 hidings;			/* calls of pa_os_hide(); pa_os_mutex */
 	u64 given;			/* when an arena went back last; pa_os_mutex */
+	bool thin;			/* no huge pages for now; pa_os_mutex */
 	u64 credit;			/* time before this is spent; racy */
 
 	bool busy;			/* somebody looks at idle memory; atomic */
@@ -219,6 +220,10 @@ static void *pa_arena_take(bool *fresh)
 	struct pa_arena *arena;
 
 	pa_os_lock();
+	/* The others are full now. */
+	if (pa_os.thin)
+		pa_chunks_settle(true);
+	pa_os.thin = false;
 	arena = pa_arena_unretire();
 	*fresh = !arena;
 	if (!arena)
@@ -430,6 +435,29 @@ static void pa_release_kept(void)
 	pa_slot_leave(bins);
 }
 
+/*
+ * Where huge pages were asked for, the system makes them also of what was given
+ * back in pages, one 2 MiB after the other, all of it memory again (khugepaged,
+ * max_ptes_none). So none are asked for while more than half of the heap is free.
+ */
+static void pa_look_thin(void)
+{
+	struct pa_node *node = pa_nodes[0];
+	size_t used;
+
+	if (pa_options.thp != PA_THP_AUTO)
+		return;
+	pa_lock(&node->lock);
+	used = node->pools * PA_POOL_SIZE;
+	pa_unlock(&node->lock);
+	pa_os_lock();
+	if (!pa_os.thin && used < pa_os.heap / 2) {
+		pa_os.thin = true;
+		pa_chunks_settle(false);
+	}
+	pa_os_unlock();
+}
+
 /* The wholly empty arenas that nobody has needed since the last look. */
 static void pa_look_begin(void)
 {
@@ -438,6 +466,7 @@ static void pa_look_begin(void)
 	pa_parked_look();
 	pa_release_kept();
 	pa_os_unmap(false);
+	pa_look_thin();
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
 	pa_os.looking = true;
 	pa_os.large = true;

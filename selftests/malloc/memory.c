@@ -72,6 +72,20 @@ static void fill_all(uint64_t *seed)
 	}
 }
 
+/* Mappings for which huge pages are asked for (hg), or not wanted (nh). */
+static unsigned int advised(const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned int n = 0;
+	static char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		n += !strncmp(line, "VmFlags:", 8) && strstr(line, flag);
+	if (f)
+		fclose(f);
+	return n;
+}
+
 /* Small work, as a program that goes on does: idle memory is looked after meanwhile. */
 static void go_on(unsigned int seconds)
 {
@@ -235,6 +249,28 @@ static void case_large(uint64_t *seed)
  * Large blocks, one replaced by another all the time: some are kept, in proportion to those in use. When
  * all are freed, no more stays than 32 MiB, without any call that looks for idle memory.
  */
+/* Huge pages are called off when most of a large heap is free, and asked for when it grows again. */
+static void case_thin(uint64_t *seed)
+{
+	size_t i;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) {
+		tap_diag("this kernel has no transparent huge pages");
+		return;
+	}
+	fill_all(seed);
+	TAP_CHECK(advised(" hg") && !advised(" nh"));
+	for (i = 0; i < RECORDS; i++) {
+		free(record[i]);
+		record[i] = NULL;
+	}
+	for (i = 0; i < 10 && !advised(" nh"); i++)
+		go_on(2);
+	TAP_CHECK(advised(" nh") && !advised(" hg"));
+	fill_all(seed);
+	TAP_CHECK(advised(" hg") && !advised(" nh"));
+}
+
 static void case_share(uint64_t *seed)
 {
 	size_t base, size = 4 << 20, i;
@@ -496,6 +532,8 @@ int main(int argc, char **argv)
 		case_large(&seed);
 	else if (!strcmp(name, "share"))
 		case_share(&seed);
+	else if (!strcmp(name, "thin"))
+		case_thin(&seed);
 	else if (!strcmp(name, "grow"))
 		case_grow();
 	else if (!strcmp(name, "obstacle"))
@@ -505,7 +543,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|share|"
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|share|thin|"
 			     "grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
