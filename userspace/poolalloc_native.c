@@ -28,26 +28,18 @@ static_assert(POOLALLOC_CLASS_MAX == PA_MEDIUM_MAX, "public largest class");
 static_assert(POOLALLOC_POOL_SHIFT == PA_POOL_SHIFT, "geometry");
 static_assert(POOLALLOC_INLINE_MAX == PA_SMALL_MAX, "sizes that have bins");
 static_assert(offsetof(struct poolalloc_inline_thread, slot) == offsetof(struct pa_thread, slot) &&
-	      offsetof(struct poolalloc_inline_thread, room) == offsetof(struct pa_thread, room) &&
 	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin),
 	      "what a thread has");
-static_assert(sizeof(pa_room_t) == sizeof(int16_t) && PA_ROOM_TAKEN == 64 && PA_ROOM_GIVEN == 65,
-	      "how room is counted");
+static_assert(POOLALLOC_INLINE_SPAN == PA_FIRST_SPAN, "what is a span");
 static_assert(offsetof(struct poolalloc_inline_pool, owner) == offsetof(struct pa_pool, owner) &&
 	      offsetof(struct poolalloc_inline_pool, free) == offsetof(struct pa_pool, free) &&
 	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left) &&
 	      offsetof(struct poolalloc_inline_pool, cls) == offsetof(struct pa_pool, cls),
 	      "what a pool has");
 
-/* The bin of an own block's class is full, or the block was freed just now. */
-void POOLALLOC_INLINE_FULL(POOLALLOC_POOL_SHIFT)(void *pool, void *p)
+void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
 {
-	size_t cls = ((struct pa_pool *)pool)->cls;
-
-	if (unlikely(pa_thread.room[cls] >= 0))
-		pa_user_free_twice(p);
-	else
-		pa_user_free_to_pool(pool, cls, p);
+	pa_user_free_event(pool);
 }
 #endif
 

@@ -3,8 +3,13 @@
  * poolalloc's fast paths inline, for programs that are linked with
  * libpoolalloc.a. Include it in the place of poolalloc.h: poolalloc_alloc(),
  * poolalloc_zalloc(), poolalloc_free() and poolalloc_free_sized() become
- * macros, and an allocation of constant size is seven instructions. Everything
+ * macros, and an allocation of constant size is six instructions. Everything
  * else calls the library, and blocks may be mixed freely.
+ *
+ * A block goes to its own pool here, which is the shortest way: objects that are
+ * freed in any order lie together again when they are allocated the next time.
+ * Who replaces objects of mixed sizes at random is served better by the functions
+ * of poolalloc.h, which hand out first what was freed last.
  *
  * A program that uses this header must be built again with every version of
  * the library. For a library built with GEOMETRY=seed, define
@@ -41,7 +46,9 @@ extern "C" {
 #define POOLALLOC_INLINE_MAX 512
 #define POOLALLOC_INLINE_ATTR POOLALLOC_ATTR(always_inline, unused)
 #define POOLALLOC_PASTE(a, b) a##b
-#define POOLALLOC_INLINE_FULL(shift) POOLALLOC_PASTE(poolalloc_inline_full_, shift)
+#define POOLALLOC_INLINE_EVENT(shift) POOLALLOC_PASTE(poolalloc_inline_event_, shift)
+/* From this class on a pool is a span of several, whose blocks the library frees. */
+#define POOLALLOC_INLINE_SPAN (POOLALLOC_POOL_SHIFT == 14 ? 73 : 65)
 
 /* What user memory is read and written as, whatever type it has otherwise. */
 typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
@@ -49,8 +56,7 @@ typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
 /* The beginning of what the library has of a thread, and of a pool. */
 struct poolalloc_inline_thread {
 	void *slot;
-	poolalloc_inline_link bin[POOLALLOC_INLINE_MAX / 8 + 1 + 24];
-	int16_t room[POOLALLOC_CLASSES + 1];
+	poolalloc_inline_link bin[POOLALLOC_INLINE_MAX / 8 + 1];
 };
 
 struct poolalloc_inline_pool {
@@ -65,8 +71,8 @@ extern __thread struct poolalloc_inline_thread poolalloc_inline_thread
 	__asm__("pa_thread") POOLALLOC_ATTR(visibility("hidden"));
 extern uintptr_t poolalloc_inline_lowest
 	__asm__("pa_lowest") POOLALLOC_ATTR(visibility("hidden"));
-void POOLALLOC_INLINE_FULL(POOLALLOC_POOL_SHIFT)(void *pool, void *p)
-	POOLALLOC_ATTR(visibility("hidden"));
+void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
+	POOLALLOC_ATTR(visibility("hidden"), cold);
 
 POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
 {
@@ -78,7 +84,6 @@ POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
 			void *next = *(poolalloc_inline_link *)p;
 
 			*bin = next;
-			poolalloc_inline_thread.room[(size + 7) / 8] += 64;
 			__builtin_prefetch(next, 1, 3);
 			return p;
 		}
@@ -102,21 +107,17 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 	uintptr_t at = (uintptr_t)p;
 	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
 		((at & ~(arena - 1)) + ((at >> (POOLALLOC_POOL_SHIFT - 6)) & (63 << 6)));
-	poolalloc_inline_link *bin;
 
 	if (__builtin_expect(at < poolalloc_inline_lowest ||
-			     pool->owner != poolalloc_inline_thread.slot, 0)) {
+			     pool->owner != poolalloc_inline_thread.slot ||
+			     pool->cls >= POOLALLOC_INLINE_SPAN, 0)) {
 		poolalloc_free(p);
 		return;
 	}
-	bin = &poolalloc_inline_thread.bin[pool->cls];
-	poolalloc_inline_thread.room[pool->cls] -= 65;
-	if (poolalloc_inline_thread.room[pool->cls] < 0 || __builtin_expect(*bin == p, 0)) {
-		POOLALLOC_INLINE_FULL(POOLALLOC_POOL_SHIFT)(pool, p);
-		return;
-	}
-	*(poolalloc_inline_link *)p = *bin;
-	*bin = p;
+	*(poolalloc_inline_link *)p = pool->free;
+	pool->free = p;
+	if (__builtin_expect(--pool->left == 0, 0))
+		POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(pool);
 }
 
 #define poolalloc_alloc(size) poolalloc_inline_alloc(size)
