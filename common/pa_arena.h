@@ -82,7 +82,8 @@ enum pa_pool_state {
  * @free: blocks freed by the owner, linked through their first word. Owner.
  * @left: local frees until something happens (pa_slot_free_event()): the
  *	number of blocks that are out, but while the pool is FULL what is left
- *	of its class's @wake, see pa_pool_out(). Owner.
+ *	of its class's @wake, see pa_pool_out(). 0 in a span's further
+ *	descriptors. Owner.
  * @carved: blocks that have been carved so far. The rest was never used; the
  *	carver may have touched it. Owner.
  * @cls: size class, constant while the pool is not free
@@ -96,6 +97,7 @@ enum pa_pool_state {
  * @back: how many descriptors the first one of the span lies before this
  * @seen: what @left was at the last look for idle memory. Owner.
  * @holes: pages that were given back, see pa_hole.h. Owner.
+ * @used: its memory was used before: carving need not spare it. Owner.
  */
 struct pa_pool {
 	struct pa_slot *owner;
@@ -113,6 +115,7 @@ struct pa_pool {
 	u8 back;
 	u16 seen;
 	u8 holes;
+	bool used;
 };
 
 static_assert(sizeof(struct pa_arena) == PA_DESC_SIZE, "one line per arena");
@@ -126,14 +129,17 @@ static __always_inline struct pa_arena *pa_arena_of(const void *p)
 	return (struct pa_arena *)((uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK);
 }
 
+/* How far into its arena the descriptor of the pool that @p lies in is. */
+static __always_inline uintptr_t pa_desc_offset(const void *p)
+{
+	return ((uintptr_t)p >> (PA_POOL_SHIFT - PA_DESC_SHIFT)) &
+	       ((PA_POOLS_PER_ARENA - 1) << PA_DESC_SHIFT);
+}
+
 /* The descriptor of the pool that @p lies in; of a span, any of them. */
 static __always_inline struct pa_pool *pa_desc_of(const void *p)
 {
-	uintptr_t addr = (uintptr_t)p;
-	uintptr_t off = (addr >> (PA_POOL_SHIFT - PA_DESC_SHIFT)) &
-			((PA_POOLS_PER_ARENA - 1) << PA_DESC_SHIFT);
-
-	return (struct pa_pool *)((addr & ~(uintptr_t)PA_ARENA_MASK) + off);
+	return (struct pa_pool *)(((uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK) + pa_desc_offset(p));
 }
 
 /* The first descriptor of the span that descriptor @d belongs to. */

@@ -37,11 +37,11 @@ void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
  * program that frees what it has just allocated takes each pool from its
  * arena and carves it again.
  */
-#define PA_EMPTY_BYTES	(256UL << 10)
+#define PA_EMPTY_POOLS	60
 
 static bool pa_slot_may_keep(const struct pa_slot *slot, const struct pa_pool *pool)
 {
-	return slot->empty + pool->npools <= PA_EMPTY_BYTES / PA_POOL_SIZE;
+	return slot->empty + pool->npools <= PA_EMPTY_POOLS;
 }
 
 /* Takes a pool out of whatever list its owner has it on. */
@@ -106,7 +106,8 @@ bool pa_slot_release_some_empty(struct pa_slot *slot)
 /**
  * pa_slot_free_event() - an owned pool's count of frees has run out
  * @slot: the entered slot
- * @pool: a pool of it whose @left has just become 0
+ * @pool: a pool of it whose @left has just become 0, or less: more blocks were
+ *	freed than were out
  *
  * FULL: enough blocks came back, from now on it can be allocated from.
  * USABLE: all blocks are back; the pool returns to its arena, unless the slot
@@ -116,6 +117,10 @@ bool pa_slot_release_some_empty(struct pa_slot *slot)
  */
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 {
+	if (unlikely((s32)pool->left < 0)) {
+		pa_pool_damaged(pool);
+		return;
+	}
 	if (pool->state == PA_POOL_FULL) {
 		pa_pool_wake(slot, pool);
 		pa_pool_set_usable(slot, pool);

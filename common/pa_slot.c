@@ -79,11 +79,15 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot));
-	if (pool)
+	if (pool) {
+		pool->used = true;
 		return pool;
+	}
 	pool = pa_arenas_get(slot->node, npools);
-	if (pool)
+	if (pool) {
+		pool->used = false;
 		pa_slot_populate(slot, pool, cls);
+	}
 	return pool;
 }
 
@@ -123,31 +127,57 @@ static void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
 		slot->kept_most = PA_KEPT_LEAST;
 }
 
+/* Makes a list of @n neighbours. */
+static void pa_link_blocks(char *p, size_t size, u32 n)
+{
+	for (; n > 4; n -= 4, p += 4 * size) {
+		pa_store_link(p, p + size);
+		pa_store_link(p + size, p + 2 * size);
+		pa_store_link(p + 2 * size, p + 3 * size);
+		pa_store_link(p + 3 * size, p + 4 * size);
+	}
+	for (; n > 1; n--, p += size)
+		pa_store_link(p, p + size);
+	pa_store_link(p, NULL);
+}
+
 /*
- * Cuts the next blocks of a pool, at most up to the end of the page that the
- * first of them starts in (of large blocks: one). Memory behind them stays
- * untouched.
+ * Cuts the next blocks of a pool: if its memory was used before, all; else at
+ * most up to the end of the page that the first of them starts in (of large
+ * blocks: one), so that memory behind them stays untouched.
  */
 static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 {
 	size_t size = pa_class_size(pool->cls);
 	size_t start = pool->carved * size;
 	u32 n = (u32)((PA_CARVE_BYTES - start % PA_CARVE_BYTES) / size);
-	char *p = pa_pool_base(pool) + start;
-	void *first = p;
+	char *first = pa_pool_base(pool) + start;
 
 	if (!n)
 		n = 1;
-	if (n > (u32)pool->capacity - pool->carved)
+	if (pool->used || n > (u32)pool->capacity - pool->carved)
 		n = (u32)pool->capacity - pool->carved;
 	WRITE_ONCE(pool->carved, (u16)(pool->carved + n));
 	WRITE_ONCE(pool->left, pool->left + n);
 	slot->fresh[pool->cls] = true;
 	PA_WRITE_OWN(slot->carves, slot->carves + 1);
-	for (; n > 1; n--, p += size)
-		pa_store_link(p, p + size);
-	pa_store_link(p, NULL);
+	pa_link_blocks(first, size, n);
 	return first;
+}
+
+/* A class that has so many pools is not in the cache as a whole. */
+#define PA_MANY_POOLS	16
+
+/*
+ * A pool all of whose blocks came back, in any order, is cut anew: neighbours are
+ * handed out together again, and the next allocation need not wait for the link in
+ * the block before. Where a class has few pools it is quicker to take the list.
+ */
+
+static bool pa_pool_shall_recarve(const struct pa_slot_class *c, const struct pa_pool *pool)
+{
+	return PA_POOL_PAGES > 1 && !pool->left && pool->carved == pool->capacity &&
+	       !pool->holes && pool->npools == 1 && c->pools >= PA_MANY_POOLS;
 }
 
 /* Once more, is what came back to a single pool few? Blocks of spans stay in bins. */
@@ -183,6 +213,11 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 		return NULL;
 	}
 	WRITE_ONCE(pool->free, NULL);
+	if (pa_pool_shall_recarve(c, pool)) {
+		pool->used = true;
+		WRITE_ONCE(pool->carved, 0);
+		return pa_pool_carve(slot, pool);
+	}
 	WRITE_ONCE(pool->left, pa_pool_whole(pool));
 	return list;
 }
@@ -210,15 +245,31 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	return pa_pool_new(slot, cls);
 }
 
+/* The least that a count of room can be. */
+#define PA_ROOM_LEAST	(-(s32)((1u << (8 * sizeof(pa_room_t) - 1)) - 1) / PA_ROOM_TAKEN)
+
 /*
  * A bin has got @n blocks: with those that are freed it shall hold no more than
- * @room of its class, or a quarter of that more than @n.
+ * @room of its class, or a quarter of that more than @n. While nothing is freed
+ * between two refills of a class with many pools the heap grows, and what is taken
+ * makes no room: a quarter it is when the bin is empty again. So a long run of frees
+ * that follows does not leave one block of each of many pools in the bin.
  */
-static void pa_bin_filled(struct pa_bins *bins, unsigned int cls, u32 n)
+static void pa_bin_filled(struct pa_slot *slot, unsigned int cls, u32 n)
 {
-	s32 room = pa_class[cls].room, least = room / 4, most = room - (s32)n;
+	pa_room_t *room = &slot->bins->room[cls];
+	struct pa_slot_class *c = &slot->cls[cls];
+	s32 most = pa_class[cls].room, least = most / 4, blocks = most - (s32)n;
 
-	bins->room[cls] = (pa_room_t)((most < least ? least : most) * PA_ROOM_TAKEN);
+	if (blocks < least)
+		blocks = least;
+	if (*room == c->unfreed && c->pools >= PA_MANY_POOLS)
+		blocks = least - (s32)n;
+	if (blocks < PA_ROOM_LEAST)
+		blocks = PA_ROOM_LEAST;
+	*room = (pa_room_t)(blocks * PA_ROOM_TAKEN);
+	/* One of them is taken without being counted. */
+	c->unfreed = (pa_room_t)(*room + (s32)(n - 1) * PA_ROOM_TAKEN);
 }
 
 /**
@@ -258,7 +309,7 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 	} while (unlikely(!p));
 	PA_WRITE_OWN(slot->refills, slot->refills + 1);
 	if (cls < PA_BINS)
-		pa_bin_filled(slot->bins, cls, pool->left - before);
+		pa_bin_filled(slot, cls, pool->left - before);
 	else
 		pa_slot_forget_kept(slot, cls);
 	pa_trace_refill(cls);
@@ -288,6 +339,13 @@ static bool pa_slot_uncarve(struct pa_slot *slot, unsigned int cls, const void *
 	return true;
 }
 
+/* A bin is emptied: what comes next begins as with a new slot. */
+static void pa_bin_forget(struct pa_slot *slot, unsigned int cls)
+{
+	slot->bins->room[cls] = 0;
+	slot->cls[cls].unfreed = 0;
+}
+
 /* More blocks than any bin can hold: a list that is longer goes in a circle. */
 #define PA_BIN_STEPS	PA_POOL_SIZE
 
@@ -301,7 +359,7 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 	u32 left = PA_BIN_STEPS;
 	void *p, *next;
 
-	slot->bins->room[cls] = 0;
+	pa_bin_forget(slot, cls);
 	p = READ_ONCE(*bin) ? xchg(bin, NULL) : NULL;
 	if (p && pa_slot_uncarve(slot, cls, p))
 		p = NULL;
@@ -457,7 +515,7 @@ static void pa_slot_sift_bin(struct pa_slot *slot, unsigned int cls)
 	void **bin = pa_slot_bin(slot, cls), *p, *next, *stay = NULL;
 	u32 left = PA_BIN_STEPS;
 
-	slot->bins->room[cls] = 0;
+	pa_bin_forget(slot, cls);
 	for (p = xchg(bin, NULL); p && left; p = next, left--) {
 		struct pa_pool *pool = pa_desc_of(p);
 

@@ -34,12 +34,15 @@ struct pa_bins {
  * @usable: further pools with blocks to give, most recently usable first
  * @pools: pools owned, full ones too
  * @shorts: refills in a row that brought few blocks
+ * @unfreed: what the room of the bin is at its next refill if nothing is freed
+ *	until then
  */
 struct pa_slot_class {
 	struct pa_pool *current_pool;
 	struct pa_pool *usable;
 	u32 pools;
 	u8 shorts;
+	pa_room_t unfreed;
 };
 
 /* Values of @dead: in use; let go in order; left behind by fork. */
@@ -172,7 +175,8 @@ static __always_inline void *pa_bin_pop(void **bin)
  * Frees a block of a pool that the entered slot owns. The list comes before
  * the counter: a child forked in between has one block too many out, never
  * one too few.
- * Return: true if pa_slot_free_event() must be called.
+ * Return: true if pa_slot_free_event() must be called. It is always true of a
+ * span's further descriptors.
  */
 static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
 {
@@ -188,22 +192,20 @@ static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
  * may come back: so a long run of frees soon goes to the pools, each block to
  * its own, which keeps neighbours together.
  *
- * Allocation counts up and free counts down, each with one instruction, and
- * nobody looks at more than the sign: after many allocations without a free the
- * count wraps, and the next free starts it anew.
+ * Allocation counts up and free counts down, each with one instruction. Between
+ * two refills of the smallest classes the count may wrap: for a time the bin takes
+ * more than it should, or nothing.
  *
  * A free counts a little more (PA_ROOM_GIVEN) than an allocation where idle
  * memory is looked after by slow paths, that is in userspace: a program that goes
- * on with what is in its bins would have none. So room is used up by 4096 pairs
+ * on with what is in its bins would have none. So room is used up by 2048 pairs
  * of a class, frees go to the pools until the bin is empty, and then comes a refill.
  */
 static __always_inline bool pa_bin_keep(struct pa_bins *bins, unsigned int cls, void *p)
 {
-	bins->room[cls] -= PA_ROOM_GIVEN;
-	if (unlikely(bins->room[cls] < 0)) {
-		bins->room[cls] = 0;
+	if (unlikely(bins->room[cls] <= 0))
 		return false;
-	}
+	bins->room[cls] -= PA_ROOM_GIVEN;
 	pa_store_link(p, bins->bin[cls]);
 	PA_WRITE_OWN(bins->bin[cls], p);
 	return true;

@@ -4,6 +4,7 @@
  * against an oracle. A freer that stops in the middle is played by doing the halves of a remote free
  * apart.
  */
+#include "pa_hole.h"
 #include "pa_heap.h"
 #include "pa_options.h"
 #include "pa_stats.h"
@@ -379,9 +380,16 @@ static unsigned int bin_takes(struct pa_slot *slot, unsigned int cls)
 	return kept;
 }
 
+static void empty_bin(unsigned int cls)
+{
+	while (slots[0].bins->bin[cls])
+		alloc_from(0, cls);
+}
+
 /*
  * What a bin takes of freed blocks: as many as were taken from it since the last refill, and those that it
- * had room for then, but for a few (PA_ROOM_GIVEN). Last in, first out.
+ * had room for then, but for a few (PA_ROOM_GIVEN); a quarter of its room if a heap of many pools only grew.
+ * Last in, first out.
  */
 static void bins_take(void)
 {
@@ -389,20 +397,36 @@ static void bins_take(void)
 	unsigned int cls;
 
 	for (cls = 1; cls < PA_BINS; cls++) {
-		unsigned int most = pa_class[cls].room, taken, had, kept;
+		unsigned int most = pa_class[cls].room, refills, kept;
 		void *last;
 
 		start(0);
 		alloc_from(0, cls);
-		had = (unsigned int)slot->bins->room[cls] / PA_ROOM_TAKEN;
-		TAP_CHECK(had >= most / 4 && had < most);
-		for (taken = 0; slot->bins->bin[cls] && taken < 20; taken++)
+		TAP_CHECK(slot->bins->room[cls] >= (int)(most / 4 * PA_ROOM_TAKEN));
+		while (slot->cls[cls].pools < 16)
 			alloc_from(0, cls);
-		while (oracle.n < had + taken + 5)
+		for (refills = 0; refills < 4; refills++) {
+			empty_bin(cls);
+			alloc_from(0, cls);
+			empty_bin(cls);
+			TAP_CHECK(slot->bins->room[cls] / PA_ROOM_TAKEN < (int)(most / 4) ||
+				  pa_class[cls].capacity > 1000 / PA_ROOM_TAKEN);
+		}
+		while (oracle.n < most + 5)
+			alloc_from(0, cls);
+		empty_bin(cls);
+		kept = bin_takes(slot, cls);
+		TAP_CHECK(kept && (kept <= most / 4 || pa_class[cls].capacity > 1000 / PA_ROOM_TAKEN));
+		TAP_CHECK(slot->bins->room[cls] <= 0 || !oracle.n);
+		/* A refill after frees. */
+		empty_bin(cls);
+		alloc_from(0, cls);
+		TAP_CHECK(slot->bins->room[cls] >= (int)(most / 4 * PA_ROOM_TAKEN));
+		TAP_CHECK(slot->bins->room[cls] < (int)(most * PA_ROOM_TAKEN));
+		while (oracle.n < most + 5)
 			alloc_from(0, cls);
 		kept = bin_takes(slot, cls);
-		TAP_CHECK(kept && kept <= pa_class[cls].capacity + most + 20);
-		TAP_CHECK(slot->bins->room[cls] == 0 || !oracle.n);
+		TAP_CHECK(kept && kept <= pa_class[cls].capacity + most);
 		last = slot->bins->bin[cls];
 		TAP_CHECK(pa_slot_alloc(slot, cls) == last);
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(last)), last);
@@ -420,7 +444,7 @@ static void room_ends(void)
 	unsigned int cls;
 
 	for (cls = 1; cls < PA_BINS; cls += 7) {
-		unsigned int turns = 64 * PA_ROOM_TAKEN + pa_class[cls].capacity + 64;
+		unsigned int turns = (2 * 64 + pa_class[cls].capacity) * PA_ROOM_GIVEN;
 		u64 refills;
 
 		start(0);
@@ -431,6 +455,39 @@ static void room_ends(void)
 		TAP_CHECK(PA_ROOM_GIVEN > PA_ROOM_TAKEN ? refills >= 3 && refills <= 400 : !refills);
 		empty_everything();
 	}
+}
+
+/*
+ * Blocks of pools that all came back, in any order, are handed out neighbour after neighbour, where a class has
+ * many pools: those that the slot kept and those from their arena, too.
+ */
+static void cut_anew(void)
+{
+	unsigned int cls, k, follow = 0, n = 0;
+
+	for (cls = 16; cls <= PA_SMALL_CLASSES; cls += 16) {
+		unsigned int capacity = pa_class[cls].capacity, all = 160 * capacity;
+		unsigned char *last = NULL;
+
+		start(0);
+		while (oracle.n < all)
+			alloc_from(0, cls);
+		while (oracle.n)
+			free_through(0, below((unsigned int)oracle.n), false);
+		empty_bin(cls);
+		for (k = 0; k < all - 4 * pa_class[cls].room; k++, n++) {
+			unsigned char *p;
+
+			alloc_from(0, cls);
+			p = oracle.block[oracle.n - 1].p;
+			follow += p == last + pa_class_size(cls);
+			last = p;
+		}
+		check_all();
+		empty_everything();
+	}
+	if (!TAP_CHECK(PA_POOL_PAGES == 1 || follow > n / 5 * 4))
+		tap_diag("%u of %u blocks follow the one before", follow, n);
 }
 
 /* A parked slot keeps blocks of its current pools only, and all others can be adopted. */
@@ -506,6 +563,9 @@ static void spans_kept(void)
 		TAP_CHECK(slot->kept_bytes == kept_bytes(slot));
 		/* The one that was refused. */
 		pa_slot_free(slot, pa_pool_head(pa_desc_of(p[k])), p[k]);
+		/* That may have emptied a span, and all goes back when the heap has halved. */
+		TAP_CHECK(slot->kept[cls - PA_FIRST_MEDIUM] == k || !slot->kept_bytes);
+		k = slot->kept[cls - PA_FIRST_MEDIUM];
 		for (n = 0; n < 2 && k; n++) {
 			TAP_CHECK(pa_medium_pop(slot, cls) == p[--k]);
 			oracle_add(&oracle, p[k], pa_class_size(cls), pa_class_size(cls), cls);
@@ -543,7 +603,7 @@ static void spans_let_go(void)
 		if (k % (small / 8) == 0)
 			alloc_from(0, PA_CLASSES - 1);
 	}
-	TAP_CHECK(!slot->kept_bytes && oracle.n > small / 4);
+	TAP_CHECK(!slot->kept_bytes && oracle.n > small / 8);
 	check_all();
 	empty_everything();
 }
@@ -642,7 +702,7 @@ int main(void)
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
 	}
-	tap_start(12);
+	tap_start(13);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
@@ -650,6 +710,7 @@ int main(void)
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
 	tap_test("bins take freed blocks, so many", bins_take);
+	tap_test("a pool whose blocks are all back is cut anew", cut_anew);
 	tap_test("and empty themselves now and then", room_ends);
 	tap_test("a parked slot keeps what its next owner needs", parked);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);

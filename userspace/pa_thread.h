@@ -27,8 +27,8 @@ struct pa_slot;
 
 /* How a bin's room is counted: see pa_bin_keep(). */
 typedef s16 pa_room_t;
-#define PA_ROOM_TAKEN	64
-#define PA_ROOM_GIVEN	65
+#define PA_ROOM_TAKEN	32
+#define PA_ROOM_GIVEN	33
 
 /**
  * struct pa_thread - what a thread has in its TLS block

@@ -272,17 +272,39 @@ void pa_user_free_slow(void *p)
 		pa_corrupt("free of a pointer that was not allocated here", p);
 }
 
+/*
+ * The fast path has pushed a block on one of a span's further descriptors: it
+ * goes to the first. They may be several, when a signal handler came in between.
+ */
+static void pa_user_free_to_span(struct pa_pool *inner)
+{
+	struct pa_pool *pool = pa_pool_head(inner);
+	void *p = xchg(&inner->free, NULL), *next;
+
+	WRITE_ONCE(inner->left, 0);
+	for (; p; p = next) {
+		next = pa_load_link(p);
+		if (unlikely(pa_pool_push(pool, p)))
+			pa_user_free_event(pool);
+	}
+}
+
 /**
  * pa_user_free_event() - the count of an own pool has run out
- * @pool: the pool
+ * @pool: the pool, or any of a span's descriptors
  *
  * Inside a slow path (a signal handler frees) the event is put off: the count
  * is at least one too high then, and that is always safe.
  */
 __pa_cold void pa_user_free_event(struct pa_pool *pool)
 {
-	struct pa_bins *bins = pa_slot_enter();
+	struct pa_bins *bins;
 
+	if (pool->back) {
+		pa_user_free_to_span(pool);
+		return;
+	}
+	bins = pa_slot_enter();
 	if (!bins) {
 		WRITE_ONCE(pool->left, 1);
 		return;
@@ -293,24 +315,11 @@ __pa_cold void pa_user_free_event(struct pa_pool *pool)
 }
 
 /**
- * pa_user_free_to_span() - the bin of an own span's class has enough
- * @pool: any of the span's descriptors
- * @p: a block of it
- */
-void pa_user_free_to_span(struct pa_pool *pool, void *p)
-{
-	pool = pa_pool_head(pool);
-	if (unlikely(pa_pool_push(pool, p)))
-		pa_user_free_event(pool);
-}
-
-/**
  * pa_user_free_twice() - the block that is freed is the one that was freed last
  * @p: the block; it stays free
  */
 __pa_cold void pa_user_free_twice(void *p)
 {
-	pa_thread.room[pa_desc_of(p)->cls] += PA_ROOM_GIVEN;
 	pa_corrupt("block was freed twice", p);
 }
 

@@ -46,7 +46,6 @@ void pa_free_rcu_fork_child(void);
 void *pa_user_alloc_slow(size_t size, size_t align, bool zero);
 void pa_user_free_slow(void *p);
 void pa_user_free_event(struct pa_pool *pool);
-void pa_user_free_to_span(struct pa_pool *pool, void *p);
 void pa_user_free_twice(void *p);
 void *pa_user_realloc(void *p, size_t size, size_t align);
 void *pa_user_aligned(size_t align, size_t size);
@@ -114,22 +113,21 @@ static __always_inline size_t pa_class_by16(size_t i)
 	return cls;
 }
 
-static __always_inline void pa_room_clear(size_t cls)
+static __always_inline bool pa_room_left(size_t cls)
 {
-	__asm__ volatile("movw $0, %%fs:%c2(%0,%1,2)" : :
+	bool left;
+
+	__asm__ volatile("cmpw $0, %%fs:%c3(%1,%2,2)" : "=@ccg"(left) :
 			 "r"(pa_thread_offset()), "r"(cls),
 			 "i"(offsetof(struct pa_thread, room)) : "memory");
+	return left;
 }
 
-/* Return: true if there was room. */
-static __always_inline bool pa_room_take(size_t cls)
+static __always_inline void pa_room_sub(size_t cls)
 {
-	bool none;
-
-	__asm__ volatile("subw %3, %%fs:%c4(%1,%2,2)" : "=@ccs"(none) :
+	__asm__ volatile("subw %2, %%fs:%c3(%0,%1,2)" : :
 			 "r"(pa_thread_offset()), "r"(cls), "i"(PA_ROOM_GIVEN),
-			 "i"(offsetof(struct pa_thread, room)) : "memory");
-	return !none;
+			 "i"(offsetof(struct pa_thread, room)) : "memory", "cc");
 }
 #else
 static __always_inline size_t pa_class_by16(size_t i)
@@ -157,14 +155,14 @@ static __always_inline void pa_room_add(size_t cls)
 	pa_thread.room[cls] += PA_ROOM_TAKEN;
 }
 
-static __always_inline void pa_room_clear(size_t cls)
+static __always_inline bool pa_room_left(size_t cls)
 {
-	pa_thread.room[cls] = 0;
+	return pa_thread.room[cls] > 0;
 }
 
-static __always_inline bool pa_room_take(size_t cls)
+static __always_inline void pa_room_sub(size_t cls)
 {
-	return (pa_thread.room[cls] -= PA_ROOM_GIVEN) >= 0;
+	pa_thread.room[cls] -= PA_ROOM_GIVEN;
 }
 #endif
 
@@ -177,25 +175,15 @@ static __always_inline void pa_user_keep(size_t cls, void *p)
 		pa_user_free_twice(p);
 		return;
 	}
+	pa_room_sub(cls);
 	pa_store_link(p, first);
 	pa_bin_store(cls, p);
-}
-
-/* There was no room: the bin has enough. @pool may be any descriptor of a span. */
-static __always_inline void pa_user_free_to_pool(struct pa_pool *pool, size_t cls, void *p)
-{
-	pa_room_clear(cls);
-	if (unlikely(cls >= PA_FIRST_SPAN)) {
-		pa_user_free_to_span(pool, p);
-		return;
-	}
-	if (unlikely(pa_pool_push(pool, p)))
-		pa_user_free_event(pool);
 }
 
 /* Frees a block of the thread's own pool; everything else the slow way. */
 static __always_inline void pa_user_free(void *p)
 {
+	uintptr_t arena = (uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK, at = pa_desc_offset(p);
 	struct pa_pool *pool;
 	size_t cls;
 
@@ -203,16 +191,23 @@ static __always_inline void pa_user_free(void *p)
 		pa_user_free_slow(p);
 		return;
 	}
-	pool = pa_desc_of(p);
-	if (unlikely(!pa_thread_has(READ_ONCE(pool->owner)))) {
+	/* The sum can be part of the loads' addresses; but the compiler would keep it. */
+	__asm__("" : "+r"(at));
+	if (unlikely(!pa_thread_has(READ_ONCE(((struct pa_pool *)(arena + at))->owner)))) {
 		pa_user_free_slow(p);
 		return;
 	}
-	cls = pool->cls;
-	if (likely(pa_room_take(cls)))
+	__asm__("" : "+r"(at));
+	cls = ((struct pa_pool *)(arena + at))->cls;
+	__asm__("" : "+r"(at));
+	pool = (struct pa_pool *)(arena + at);
+	/* Looked at first, and only then written: where many are freed in a row, stores are what counts. */
+	if (likely(pa_room_left(cls)))
 		pa_user_keep(cls, p);
-	else
-		pa_user_free_to_pool(pool, cls, p);
+	else if (unlikely(pool->free == p))
+		pa_user_free_twice(p);
+	else if (unlikely(pa_pool_push(pool, p)))
+		pa_user_free_event(pool);
 }
 
 /* As pa_bin_take(), of class @cls of the thread's own bins; of class 0 there is never one. */

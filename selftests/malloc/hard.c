@@ -587,9 +587,8 @@ static void case_wrong(void)
 	TAP_CHECK(!realloc(again[0] + 16, 300000) && errno == ENOMEM);
 	for (i = 0; i < 3; i++)
 		TAP_CHECK(!*said(again[i], i == 1));
-	/* Of others, only what was freed last. */
+	/* Of others, only what was freed last, to its bin or to its pool. */
 	for (size = 40; size < 64000; size *= 8) {
-		/* That so many were allocated makes room for what is freed. */
 		for (i = 0; i < 3; i++)
 			again[i] = malloc(size);
 		TAP_CHECK(again[0] && !*said(again[0], false));
