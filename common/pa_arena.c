@@ -487,10 +487,12 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools)
 	struct pa_arena *arena, *head;
 	bool fresh = true;
 	unsigned int n;
+	void *base;
 
-	arena = pa_arena_map(node->nid, gfp, npools, &fresh);
-	if (!arena)
+	base = pa_arena_map(node->nid, gfp, npools, &fresh);
+	if (!base)
 		return false;
+	arena = pa_arena_of(base);
 	n = pa_arena_pools(arena);
 	if (fresh)
 		memset(arena, 0, PA_DESC_BYTES);

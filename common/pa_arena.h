@@ -126,14 +126,21 @@ struct pa_node;
 /* The arena (or large mapping) that @p lies in. */
 static __always_inline struct pa_arena *pa_arena_of(const void *p)
 {
-	return (struct pa_arena *)((uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK);
+	uintptr_t base = (uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK;
+
+	return (struct pa_arena *)(base + (base >> (PA_POOL_SHIFT - PA_DESC_SHIFT) & PA_DESC_MASK));
+}
+
+/* The first byte of an arena's memory. */
+static __always_inline char *pa_arena_base(const struct pa_arena *arena)
+{
+	return (char *)((uintptr_t)arena & ~(uintptr_t)PA_ARENA_MASK);
 }
 
 /* How far into its arena the descriptor of the pool that @p lies in is. */
 static __always_inline uintptr_t pa_desc_offset(const void *p)
 {
-	return ((uintptr_t)p >> (PA_POOL_SHIFT - PA_DESC_SHIFT)) &
-	       ((PA_POOLS_PER_ARENA - 1) << PA_DESC_SHIFT);
+	return (uintptr_t)p >> (PA_POOL_SHIFT - PA_DESC_SHIFT) & PA_DESC_MASK;
 }
 
 /* The descriptor of the pool that @p lies in; of a span, any of them. */

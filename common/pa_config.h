@@ -44,6 +44,16 @@
 #define PA_DESC_SIZE		(1UL << PA_DESC_SHIFT)
 #define PA_DESC_BYTES		(PA_POOLS_PER_ARENA * PA_DESC_SIZE)
 
+/*
+ * Where in pool 0 depends on the arena's address, as far as there is room
+ * (colouring): descriptors are what is used most, and those of all arenas would
+ * share a few sets of the caches. PA_DESC_MASK has the bits of the distance.
+ */
+#ifndef PA_COLOURS
+#define PA_COLOURS		(PA_POOL_SIZE / PA_DESC_BYTES)
+#endif
+#define PA_DESC_MASK		(PA_COLOURS * PA_DESC_BYTES - PA_DESC_SIZE)
+
 /* Pools of an arena that can hold blocks: all but pool 0. */
 #define PA_ARENA_POOLS		(PA_POOLS_PER_ARENA - 1)
 #define PA_ALL_POOLS		(~1ULL)

@@ -103,6 +103,9 @@ static inline unsigned int pa_this_node(void)
 	return pa_node_number(numa_mem_id());
 }
 
+/* An arena begins with its descriptors: it is a whole number of pages, and pools of it may go. */
+#define PA_COLOURS	1
+
 #include "pa_cpu.h"
 #include "pa_trace.h"
 

@@ -152,12 +152,16 @@ static void pa_large_settle(void)
 	}
 }
 
-/* Huge pages need that alignment, and moving a table of pages as a whole does. */
+/*
+ * The header is at the beginning, where free() looks for an arena's first
+ * descriptor: it must not be further on (PA_COLOURS). Huge pages need to be aligned,
+ * too, and a table of pages that moves as a whole.
+ */
 static char *pa_large_reserve(size_t total)
 {
-	char *p = total >= PA_HUGE ? pa_os_reserve(total, PA_HUGE) : NULL;
+	size_t align = PA_COLOURS * PA_ARENA_SIZE;
 
-	return p ? p : pa_os_reserve(total, PA_ARENA_SIZE);
+	return pa_os_reserve(total, total >= PA_HUGE && align < PA_HUGE ? PA_HUGE : align);
 }
 
 /* Page faults are what a large block costs. Huge pages are chosen before the first touch. */

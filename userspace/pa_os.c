@@ -218,6 +218,7 @@ static struct pa_arena *pa_arena_unretire(void)
 static void *pa_arena_take(bool *fresh)
 {
 	struct pa_arena *arena;
+	char *base;
 
 	pa_os_lock();
 	/* The others are full now. */
@@ -226,12 +227,11 @@ static void *pa_arena_take(bool *fresh)
 	pa_os.thin = false;
 	arena = pa_arena_unretire();
 	*fresh = !arena;
-	if (!arena)
-		arena = pa_chunk_take();
-	if (arena)
+	base = arena ? pa_arena_base(arena) : pa_chunk_take();
+	if (base)
 		pa_os.heap += PA_ARENA_SIZE;
 	pa_os_unlock();
-	return arena;
+	return base;
 }
 
 /**
@@ -270,7 +270,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
  */
 void pa_arena_unmap(struct pa_arena *arena)
 {
-	pa_pages_release((char *)arena + PA_DESC_BYTES, PA_ARENA_SIZE - PA_DESC_BYTES);
+	pa_pages_release(pa_arena_base(arena) + PA_POOL_SIZE, PA_ARENA_SIZE - PA_POOL_SIZE);
 	pa_os_uncharge(PA_ARENA_SIZE);
 	pa_os_lock();
 	pa_os.heap -= PA_ARENA_SIZE;
@@ -290,7 +290,7 @@ static size_t pa_purge_held(struct pa_arena *arena, u64 held)
 		u64 rest = ~(held >> first);
 		unsigned int n = rest ? (unsigned int)__builtin_ctzll(rest) : 64 - first;
 
-		pa_pages_release((char *)arena + first * PA_POOL_SIZE, n * PA_POOL_SIZE);
+		pa_pages_release(pa_arena_base(arena) + first * PA_POOL_SIZE, n * PA_POOL_SIZE);
 		bytes += n * PA_POOL_SIZE;
 		held &= n + first < 64 ? ~0ULL << (n + first) : 0;
 	}

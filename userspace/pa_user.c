@@ -209,7 +209,7 @@ static __always_inline struct pa_pool *pa_span_of(const void *p)
 {
 	struct pa_pool *d = pa_desc_of(p);
 
-	return (uintptr_t)d & PA_ARENA_MASK ? pa_pool_head(d) : NULL;
+	return pa_pool_index(d) ? pa_pool_head(d) : NULL;
 }
 
 /**

@@ -48,6 +48,7 @@ extern "C" {
 #define POOLALLOC_PASTE(a, b) a##b
 #define POOLALLOC_INLINE_EVENT(shift) POOLALLOC_PASTE(poolalloc_inline_event_, shift)
 /* From this class on a pool is a span of several, whose blocks the library frees. */
+#define POOLALLOC_INLINE_MASK ((1 << POOLALLOC_POOL_SHIFT) - 64)
 #define POOLALLOC_INLINE_SPAN (POOLALLOC_POOL_SHIFT == 14 ? 73 : 65)
 
 /* What user memory is read and written as, whatever type it has otherwise. */
@@ -106,7 +107,7 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 	const uintptr_t arena = (uintptr_t)64 << POOLALLOC_POOL_SHIFT;
 	uintptr_t at = (uintptr_t)p;
 	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
-		((at & ~(arena - 1)) + ((at >> (POOLALLOC_POOL_SHIFT - 6)) & (63 << 6)));
+		((at & ~(arena - 1)) + (at >> (POOLALLOC_POOL_SHIFT - 6) & POOLALLOC_INLINE_MASK));
 
 	if (__builtin_expect(at < poolalloc_inline_lowest ||
 			     pool->owner != poolalloc_inline_thread.slot ||
