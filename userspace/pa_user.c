@@ -212,33 +212,41 @@ static __always_inline struct pa_pool *pa_span_of(const void *p)
 	return pa_pool_index(d) ? pa_pool_head(d) : NULL;
 }
 
-/**
- * pa_user_free_slow() - free what the fast path does not know
- * @p: NULL, a block of another thread's pool, of a span, a large one
- *
- * Leaves errno alone.
- */
-void pa_user_free_slow(void *p)
+/* Frees a block of a span of the thread's own, whose class is PA_FIRST_KEPT or more. */
+static void pa_user_free_own_span(struct pa_pool *pool, void *p)
+{
+	if (unlikely(pa_span_twice(pa_thread.slot, pool, p))) {
+		pa_corrupt("block was freed twice", p);
+		return;
+	}
+	/* Not in a signal handler: the slow path that it interrupted pops the bin. */
+	if (likely(!pa_thread.level) && likely(pa_span_keep(pa_thread.slot, pool->cls, p)))
+		return;
+	if (pa_pool_push(pool, p))
+		pa_user_free_event(pool);
+}
+
+/* Frees a block of another thread's pool. @pool is anything, if @p is no block. Return: false: so it is. */
+static __always_inline bool pa_user_free_others(struct pa_slot *owner, struct pa_pool *pool, void *p)
+{
+	const struct pa_arena *arena = (struct pa_arena *)((uintptr_t)pool & ~(PA_DESC_BYTES - 1));
+
+	if (unlikely(!owner || owner == pa_thread.slot || arena->magic != PA_MAGIC_ARENA ||
+		     !pa_pool_holds(pool, p)))
+		return false;
+	if (unlikely(pool->cls >= PA_FIRST_FAR))
+		pa_user_far(owner, pool, p);
+	else if (pa_remote_push(pool, p))
+		pa_pool_enqueue(pool);
+	return true;
+}
+
+/* What may be no block of a pool. */
+static __pa_cold void pa_user_free_slower(void *p)
 {
 	struct pa_large *large;
 	struct pa_pool *pool;
 
-	if (likely((uintptr_t)p >= PA_LOWEST)) {
-		pool = pa_span_of(p);
-		if (pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_KEPT)) {
-			if (unlikely(pa_span_twice(pa_thread.slot, pool, p))) {
-				pa_corrupt("block was freed twice", p);
-				return;
-			}
-			/* Not in a signal handler: the slow path that it interrupted pops the bin. */
-			if (likely(!pa_thread.level) &&
-			    likely(pa_span_keep(pa_thread.slot, pool->cls, p)))
-				return;
-			if (pa_pool_push(pool, p))
-				pa_user_free_event(pool);
-			return;
-		}
-	}
 	if (!p)
 		return;
 	if (unlikely(pa_system)) {
@@ -254,13 +262,7 @@ void pa_user_free_slow(void *p)
 			/* An arena below PA_LOWEST. */
 			if (pa_pool_push(pool, p))
 				pa_user_free_event(pool);
-		} else if (likely(owner && pa_arena_of(p)->magic == PA_MAGIC_ARENA &&
-				  pa_pool_holds(pool, p))) {
-			if (unlikely(pool->cls >= PA_FIRST_FAR))
-				pa_user_far(owner, pool, p);
-			else if (pa_remote_push(pool, p))
-				pa_pool_enqueue(pool);
-		} else {
+		} else if (!pa_user_free_others(owner, pool, p)) {
 			pa_free_slow(p);
 		}
 		return;
@@ -270,6 +272,31 @@ void pa_user_free_slow(void *p)
 		pa_large_free(large);
 	else
 		pa_corrupt("free of a pointer that was not allocated here", p);
+}
+
+/**
+ * pa_user_free_slow() - free what the fast path does not know
+ * @p: NULL, a block of another thread's pool, of a span, a large one
+ *
+ * Leaves errno alone.
+ */
+void pa_user_free_slow(void *p)
+{
+	if (likely((uintptr_t)p >= PA_LOWEST)) {
+		struct pa_pool *pool = pa_span_of(p);
+
+		if (likely(pool)) {
+			struct pa_slot *owner = READ_ONCE(pool->owner);
+
+			if (owner == pa_owner_word(pa_thread.slot, PA_FIRST_KEPT)) {
+				pa_user_free_own_span(pool, p);
+				return;
+			}
+			if (likely(pa_user_free_others(pa_owner_slot(owner), pool, p)))
+				return;
+		}
+	}
+	pa_user_free_slower(p);
 }
 
 /*
