@@ -97,7 +97,8 @@ enum pa_pool_state {
  * @back: how many descriptors the first one of the span lies before this
  * @seen: what @left was at the last look for idle memory. Owner.
  * @holes: pages that were given back, see pa_hole.h. Owner.
- * @used: its memory was used before: carving need not spare it. Owner.
+ * @touched: so many pages from its beginning on have memory, and were used before:
+ *	carving need not spare them. Owner; of a free pool stale if it was purged.
  */
 struct pa_pool {
 	struct pa_slot *owner;
@@ -115,7 +116,7 @@ struct pa_pool {
 	u8 back;
 	u16 seen;
 	u8 holes;
-	bool used;
+	u8 touched;
 };
 
 static_assert(sizeof(struct pa_arena) == PA_DESC_SIZE, "one line per arena");

@@ -17,6 +17,19 @@ void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 	WRITE_ONCE(pool->left, pool->carved);
 }
 
+/* What a pool, or each of a span, has of memory, for who takes it next. */
+static void pa_pool_note_touched(struct pa_pool *pool)
+{
+	size_t bytes = pool->holes ? 0 : pool->carved * pa_class_size(pool->cls);
+	size_t pages = (bytes + PA_PAGE - 1) / PA_PAGE;
+	unsigned int i, n = pool->npools;
+
+	for (i = 0; i < n; i++) {
+		pool[i].touched = (u8)(pages < PA_POOL_PAGES ? pages : PA_POOL_PAGES);
+		pages -= pool[i].touched;
+	}
+}
+
 /* Gives an owned pool that holds no live block, and is on no list, back. */
 void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 {
@@ -29,6 +42,7 @@ void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 	}
 	WRITE_ONCE(pool->free, NULL);
 	pa_pool_set_owner(pool, NULL);
+	pa_pool_note_touched(pool);
 	pa_arenas_put(pool);
 }
 

@@ -67,6 +67,15 @@ static void pa_slot_populate(struct pa_slot *slot, struct pa_pool *pool, unsigne
 		pa_arenas_populate(pool, (unsigned int)(bytes / PA_POOL_SIZE));
 }
 
+/* A run has been taken whose pools were used before, each perhaps by another class. */
+static void pa_pool_sum_touched(struct pa_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 1; i < pool->npools && pool[i - 1].touched == PA_POOL_PAGES; i++)
+		pool->touched = (u8)(i * PA_POOL_PAGES + pool[i].touched);
+}
+
 /*
  * Memory that was never used costs page faults and makes the heap larger: it
  * comes last, after what is kept for other classes.
@@ -80,12 +89,12 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot));
 	if (pool) {
-		pool->used = true;
+		pa_pool_sum_touched(pool);
 		return pool;
 	}
 	pool = pa_arenas_get(slot->node, npools);
 	if (pool) {
-		pool->used = false;
+		pool->touched = 0;
 		pa_slot_populate(slot, pool, cls);
 	}
 	return pool;
@@ -142,20 +151,23 @@ static void pa_link_blocks(char *p, size_t size, u32 n)
 }
 
 /*
- * Cuts the next blocks of a pool: if its memory was used before, all; else at
+ * Cuts the next blocks of a pool: as far as its memory was used before; else at
  * most up to the end of the page that the first of them starts in (of large
  * blocks: one), so that memory behind them stays untouched.
  */
 static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 {
 	size_t size = pa_class_size(pool->cls);
-	size_t start = pool->carved * size;
-	u32 n = (u32)((PA_CARVE_BYTES - start % PA_CARVE_BYTES) / size);
+	size_t start = pool->carved * size, end = pool->touched * PA_PAGE;
 	char *first = pa_pool_base(pool) + start;
+	u32 n;
 
+	if (end <= start)
+		end = start + PA_CARVE_BYTES - start % PA_CARVE_BYTES;
+	n = (u32)((end - start) / size);
 	if (!n)
 		n = 1;
-	if (pool->used || n > (u32)pool->capacity - pool->carved)
+	if (n > (u32)pool->capacity - pool->carved)
 		n = (u32)pool->capacity - pool->carved;
 	WRITE_ONCE(pool->carved, (u16)(pool->carved + n));
 	WRITE_ONCE(pool->left, pool->left + n);
@@ -214,7 +226,7 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 	}
 	WRITE_ONCE(pool->free, NULL);
 	if (pa_pool_shall_recarve(c, pool)) {
-		pool->used = true;
+		pool->touched = (u8)PA_POOL_PAGES;
 		WRITE_ONCE(pool->carved, 0);
 		return pa_pool_carve(slot, pool);
 	}
