@@ -10,16 +10,19 @@ struct pa_class pa_class[PA_CLASSES];
 #define PA_SPAN_BLOCKS	16
 
 /*
- * A full pool stays asleep until a quarter of its blocks came back, 32 at
- * most: under random frees each refill then brings that many blocks instead
- * of one or two. The idea is snmalloc's.
+ * A full pool stays asleep until an eighth of its blocks came back, 16 at most,
+ * and 4 or a quarter at least: under random frees each refill then brings that
+ * many blocks instead of one or two. The idea is snmalloc's.
  */
-#define PA_WAKE_MOST	32
+#define PA_WAKE_LEAST	4
+#define PA_WAKE_MOST	16
 
 static u8 pa_wake(unsigned int capacity)
 {
-	unsigned int wake = capacity / 4;
+	unsigned int wake = capacity / 8;
 
+	if (wake < PA_WAKE_LEAST)
+		wake = capacity / 4 < PA_WAKE_LEAST ? capacity / 4 : PA_WAKE_LEAST;
 	return (u8)(wake < 1 ? 1 : wake > PA_WAKE_MOST ? PA_WAKE_MOST : wake);
 }
 
