@@ -20,11 +20,11 @@ void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 /* What a pool, or each of a span, has of memory, for who takes it next. */
 static void pa_pool_note_touched(struct pa_pool *pool)
 {
-	size_t bytes = pool->holes ? 0 : pool->carved * pa_class_size(pool->cls);
+	size_t bytes = PA_POOL_PAGES == 1 || pool->holes ? 0 : pool->carved * pa_class_size(pool->cls);
 	size_t pages = (bytes + PA_PAGE - 1) / PA_PAGE;
 	unsigned int i, n = pool->npools;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; PA_POOL_PAGES > 1 && i < n; i++) {
 		pool[i].touched = (u8)(pages < PA_POOL_PAGES ? pages : PA_POOL_PAGES);
 		pages -= pool[i].touched;
 	}
@@ -51,7 +51,7 @@ void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
  * program that frees what it has just allocated takes each pool from its
  * arena and carves it again.
  */
-#define PA_EMPTY_POOLS	60
+#define PA_EMPTY_POOLS	(PA_POOL_PAGES > 1 ? 60 : 64)
 
 static bool pa_slot_may_keep(const struct pa_slot *slot, const struct pa_pool *pool)
 {

@@ -72,7 +72,7 @@ static void pa_pool_sum_touched(struct pa_pool *pool)
 {
 	unsigned int i;
 
-	for (i = 1; i < pool->npools && pool[i - 1].touched == PA_POOL_PAGES; i++)
+	for (i = 1; PA_POOL_PAGES > 1 && i < pool->npools && pool[i - 1].touched == PA_POOL_PAGES; i++)
 		pool->touched = (u8)(i * PA_POOL_PAGES + pool[i].touched);
 }
 
@@ -177,8 +177,16 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 	return first;
 }
 
-/* A class that has so many pools is not in the cache as a whole. */
+/*
+ * A class that has so many pools is not in the cache as a whole: it matters in which
+ * order blocks of a pool are handed out. Those of a pool of one page are in it soon.
+ */
 #define PA_MANY_POOLS	16
+
+static bool pa_class_is_large(const struct pa_slot_class *c)
+{
+	return PA_POOL_PAGES > 1 && c->pools >= PA_MANY_POOLS;
+}
 
 /*
  * A pool all of whose blocks came back, in any order, is cut anew: neighbours are
@@ -188,8 +196,8 @@ static void *pa_pool_carve(struct pa_slot *slot, struct pa_pool *pool)
 
 static bool pa_pool_shall_recarve(const struct pa_slot_class *c, const struct pa_pool *pool)
 {
-	return PA_POOL_PAGES > 1 && !pool->left && pool->carved == pool->capacity &&
-	       !pool->holes && pool->npools == 1 && c->pools >= PA_MANY_POOLS;
+	return pa_class_is_large(c) && !pool->left && pool->carved == pool->capacity &&
+	       !pool->holes && pool->npools == 1;
 }
 
 /* Once more, is what came back to a single pool few? Blocks of spans stay in bins. */
@@ -275,7 +283,7 @@ static void pa_bin_filled(struct pa_slot *slot, unsigned int cls, u32 n)
 
 	if (blocks < least)
 		blocks = least;
-	if (*room == c->unfreed && c->pools >= PA_MANY_POOLS)
+	if (pa_class_is_large(c) && *room == c->unfreed)
 		blocks = least - (s32)n;
 	if (blocks < PA_ROOM_LEAST)
 		blocks = PA_ROOM_LEAST;

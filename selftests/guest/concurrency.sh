@@ -27,7 +27,7 @@ unload
 # 50 000 blocks of 64 bytes are 13 arenas.
 load reserve=0 && load_test
 scenario idle-class
-# The 60 empty pools that a slot keeps lie in two of them, what it goes on with in a third: a
+# The 64 empty pools that a slot keeps lie in two of them, what it goes on with in a third: a
 # refill takes back 64 pools at a time, and uses what the first ones bring.
 has_pools && at_most "a class that its CPU allocates no more goes back" "$(value arenas)" 3
 accounted 0 "after the idle class"
