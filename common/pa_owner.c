@@ -20,11 +20,13 @@ void __pa_cold pa_pool_damaged(struct pa_pool *pool)
 /* What a pool, or each of a span, has of memory, for who takes it next. */
 static void pa_pool_note_touched(struct pa_pool *pool)
 {
-	size_t bytes = PA_POOL_PAGES == 1 || pool->holes ? 0 : pool->carved * pa_class_size(pool->cls);
+	size_t bytes = pool->holes ? 0 : pool->carved * pa_class_size(pool->cls);
 	size_t pages = (bytes + PA_PAGE - 1) / PA_PAGE;
 	unsigned int i, n = pool->npools;
 
-	for (i = 0; PA_POOL_PAGES > 1 && i < n; i++) {
+	if (PA_POOL_PAGES == 1)
+		return;
+	for (i = 0; i < n; i++) {
 		pool[i].touched = (u8)(pages < PA_POOL_PAGES ? pages : PA_POOL_PAGES);
 		pages -= pool[i].touched;
 	}

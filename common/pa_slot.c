@@ -72,7 +72,9 @@ static void pa_pool_sum_touched(struct pa_pool *pool)
 {
 	unsigned int i;
 
-	for (i = 1; PA_POOL_PAGES > 1 && i < pool->npools && pool[i - 1].touched == PA_POOL_PAGES; i++)
+	if (PA_POOL_PAGES == 1)
+		return;
+	for (i = 1; i < pool->npools && pool[i - 1].touched == PA_POOL_PAGES; i++)
 		pool->touched = (u8)(i * PA_POOL_PAGES + pool[i].touched);
 }
 
