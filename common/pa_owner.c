@@ -122,8 +122,9 @@ bool pa_slot_release_some_empty(struct pa_slot *slot)
 /**
  * pa_slot_free_event() - an owned pool's count of frees has run out
  * @slot: the entered slot
- * @pool: a pool of it whose @left has just become 0, or less: more blocks were
- *	freed than were out
+ * @pool: a pool of it whose @left has just become 0, or less: of a FULL pool if a
+ *	signal handler's free came in between, of others if more blocks were freed
+ *	than were out
  *
  * FULL: enough blocks came back, from now on it can be allocated from.
  * USABLE: all blocks are back; the pool returns to its arena, unless the slot
@@ -133,13 +134,18 @@ bool pa_slot_release_some_empty(struct pa_slot *slot)
  */
 void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 {
-	if (unlikely((s32)pool->left < 0)) {
-		pa_pool_damaged(pool);
-		return;
-	}
+	bool usable = pool->state == PA_POOL_USABLE;
+
 	if (pool->state == PA_POOL_FULL) {
 		pa_pool_wake(slot, pool);
 		pa_pool_set_usable(slot, pool);
+	}
+	if (unlikely((s32)pool->left < 0)) {
+		/* It was empty, and counted as such. */
+		if (usable)
+			slot->empty -= pool->npools;
+		pa_pool_damaged(pool);
+		return;
 	}
 	if (pool->state == PA_POOL_USABLE && !pool->left)
 		pa_pool_emptied(slot, pool);
