@@ -195,7 +195,6 @@ static bool pa_class_is_large(const struct pa_slot_class *c)
  * handed out together again, and the next allocation need not wait for the link in
  * the block before. Where a class has few pools it is quicker to take the list.
  */
-
 static bool pa_pool_shall_recarve(const struct pa_slot_class *c, const struct pa_pool *pool)
 {
 	return pa_class_is_large(c) && !pool->left && pool->carved == pool->capacity &&

@@ -199,7 +199,8 @@ static __always_inline bool pa_pool_push(struct pa_pool *pool, void *p)
  * A free counts a little more (PA_ROOM_GIVEN) than an allocation where idle
  * memory is looked after by slow paths, that is in userspace: a program that goes
  * on with what is in its bins would have none. So room is used up by 2048 pairs
- * of a class, frees go to the pools until the bin is empty, and then comes a refill.
+ * of a class, then one free in 33 goes to its pool until the bin is empty, and then
+ * comes a refill.
  */
 static __always_inline bool pa_bin_keep(struct pa_bins *bins, unsigned int cls, void *p)
 {

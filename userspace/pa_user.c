@@ -229,6 +229,7 @@ static void pa_user_free_own_span(struct pa_pool *pool, void *p)
 /* Frees a block of another thread's pool. @pool is anything, if @p is no block. Return: false: so it is. */
 static __always_inline bool pa_user_free_others(struct pa_slot *owner, struct pa_pool *pool, void *p)
 {
+	/* As pa_arena_of(), from a descriptor. */
 	const struct pa_arena *arena = (struct pa_arena *)((uintptr_t)pool & ~(PA_DESC_BYTES - 1));
 
 	if (unlikely(!owner || owner == pa_thread.slot || arena->magic != PA_MAGIC_ARENA ||

@@ -30,7 +30,8 @@ static_assert(POOLALLOC_INLINE_MAX == PA_SMALL_MAX, "sizes that have bins");
 static_assert(offsetof(struct poolalloc_inline_thread, slot) == offsetof(struct pa_thread, slot) &&
 	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin),
 	      "what a thread has");
-static_assert(POOLALLOC_INLINE_SPAN == PA_FIRST_SPAN, "what is a span");
+static_assert(POOLALLOC_INLINE_SPAN == PA_FIRST_SPAN && POOLALLOC_INLINE_MASK == PA_DESC_MASK,
+	      "what is a span, where descriptors are");
 static_assert(offsetof(struct poolalloc_inline_pool, owner) == offsetof(struct pa_pool, owner) &&
 	      offsetof(struct poolalloc_inline_pool, free) == offsetof(struct pa_pool, free) &&
 	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left) &&
