@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * common/pa_slot.c, pa_slot.h: what bins are filled with, what they take of freed blocks, and when that goes back.
+ * common/pa_slot.c, pa_slot.h: what bins are filled with, what they take of freed blocks, and when that goes
+ * back.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -236,7 +237,8 @@ static void *live_block_of(const struct pa_pool *pool, size_t *which)
 }
 
 /*
- * A free in a signal handler between the push that would wake a full pool and the event that does: nothing is lost.
+ * A free in a signal handler between the push that would wake a full pool and the event that does: nothing is
+ * lost.
  */
 static void late_event(void)
 {
