@@ -98,10 +98,13 @@ ours=$lib/libpoolalloc-malloc.so
 inside "malloc()" 14 malloc pair "$ours" libc
 AIM=17 inside "free()" 21.5 free pair "$ours" libc
 aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 46
+inside "realloc() of a block that stays" 26 realloc pair "$ours" resize
+aim "realloc() of a block that moves, with the caller's loop" "$(each pair "$ours" move)" 136
 
-tap_diag "instructions per turn            pair  replace one of 1000 live"
+tap_diag "instructions per turn            pair  replace one of 1000 live  realloc: stays  moves"
 row() {
-	tap_diag "$(printf '%-28s %8s %8s' "$1" "$(each pair "$2" libc)" "$(each pair "$2" replace)")"
+	tap_diag "$(printf '%-28s %8s %8s %8s %8s' "$1" "$(each pair "$2" libc)" "$(each pair "$2" replace)" \
+		"$(each pair "$2" resize)" "$(each pair "$2" move)")"
 }
 row poolalloc "$ours"
 mimalloc=$(ls /usr/lib/*/libmimalloc.so.2.0 2>/dev/null | head -n 1)

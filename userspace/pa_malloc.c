@@ -73,7 +73,7 @@ PA_API void *calloc(size_t n, size_t size)
 	return pa_user_alloc_slow(bytes, 16, true);
 }
 
-PA_API void *realloc(void *p, size_t size)
+static __attribute__((noinline)) void *pa_realloc_slow(void *p, size_t old, size_t size)
 {
 	if (!p)
 		return malloc(size);
@@ -81,7 +81,16 @@ PA_API void *realloc(void *p, size_t size)
 		pa_user_free(p);
 		return NULL;
 	}
-	return pa_user_realloc(p, size, size > 8 ? 16 : 8);
+	return pa_user_resize(p, old, size, size > 8 ? 16 : 8);
+}
+
+PA_API void *realloc(void *p, size_t size)
+{
+	size_t old;
+
+	if (likely(pa_user_stays(p, size, &old)))
+		return p;
+	return pa_realloc_slow(p, old, size);
 }
 
 PA_API void *reallocarray(void *p, size_t n, size_t size)

@@ -353,8 +353,11 @@ __pa_cold void pa_user_free_twice(void *p)
 
 size_t pa_user_usable(const void *p)
 {
+	size_t size = pa_user_own_size(p);
 	struct pa_large *large;
 
+	if (likely(size))
+		return size;
 	if (!p)
 		return 0;
 	if (unlikely(pa_system))
@@ -365,6 +368,20 @@ size_t pa_user_usable(const void *p)
 	return large ? pa_large_usable(large) : 0;
 }
 
+/* A block of another size class, from the thread's bin if there is one. */
+static __always_inline void *pa_user_get(size_t size, size_t align)
+{
+	size_t rounded = (size + align - 1) & ~(align - 1);
+
+	if (likely(rounded - 1 < PA_FAST_MAX)) {
+		void *p = pa_user_pop8(rounded);
+
+		if (likely(p))
+			return p;
+	}
+	return pa_user_alloc_slow(size, align, false);
+}
+
 static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
 {
 	void *q = NULL;
@@ -372,7 +389,7 @@ static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
 	if (size > PA_GROWN_MAX && size > old)
 		q = pa_large_alloc(size, align, false);
 	if (!q)
-		q = pa_user_alloc_slow(size, align, false);
+		q = pa_user_get(size, align);
 	if (!q)
 		return NULL;
 	memcpy(q, p, old < size ? old : size);
@@ -381,20 +398,21 @@ static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
 }
 
 /**
- * pa_user_realloc() - change the size of a block
+ * pa_user_resize() - change the size of a block
  * @p: a block, not NULL
+ * @old: bytes that it has, 0 if not known
  * @size: new size in bytes
  * @align: what a new block must be aligned to
  *
  * Return: the block, or NULL with errno ENOMEM; then @p is unchanged.
  */
-void *pa_user_realloc(void *p, size_t size, size_t align)
+void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 {
-	size_t old;
-
-	if (unlikely(pa_system))
-		return pa_libc_realloc(p, size);
-	old = pa_user_usable(p);
+	if (unlikely(!old)) {
+		if (unlikely(pa_system))
+			return pa_libc_realloc(p, size);
+		old = pa_user_usable(p);
+	}
 	if (unlikely(!old)) {
 		pa_corrupt("realloc of a pointer that was not allocated here", p);
 		errno = ENOMEM;

@@ -47,7 +47,7 @@ void *pa_user_alloc_slow(size_t size, size_t align, bool zero);
 void pa_user_free_slow(void *p);
 void pa_user_free_event(struct pa_pool *pool);
 void pa_user_free_twice(void *p);
-void *pa_user_realloc(void *p, size_t size, size_t align);
+void *pa_user_resize(void *p, size_t old, size_t size, size_t align);
 void *pa_user_aligned(size_t align, size_t size);
 size_t pa_user_usable(const void *p);
 
@@ -241,6 +241,27 @@ static __always_inline void *pa_user_pop8(size_t size)
 	if (PA_FAST_MAX > PA_SMALL_MAX && unlikely(size > PA_SMALL_MAX))
 		return pa_user_pop16(size);
 	return pa_user_pop((size + 7) / PA_SMALL_STEP);
+}
+
+/* Bytes of a block of the thread's own pools, up to PA_FAST_MAX at least; 0: it is another one. */
+static __always_inline size_t pa_user_own_size(const void *p)
+{
+	const struct pa_pool *pool;
+
+	if (unlikely((uintptr_t)p < PA_LOWEST))
+		return 0;
+	pool = pa_desc_of(p);
+	return likely(pa_thread_has(READ_ONCE(pool->owner))) ? pa_class_size(pool->cls) : 0;
+}
+
+/*
+ * Will a block do for another size? Only looks at blocks of the thread's own pools; NULL
+ * and 0 bytes are for pa_user_resize() or its callers. @old is what to tell it then.
+ */
+static __always_inline bool pa_user_stays(const void *p, size_t size, size_t *old)
+{
+	*old = pa_user_own_size(p);
+	return size <= *old && size > *old / 4 * 3;
 }
 
 #endif

@@ -70,9 +70,13 @@ PA_API void *poolalloc_zalloc(size_t size)
 
 PA_API void *poolalloc_realloc(void *p, size_t size)
 {
+	size_t old;
+
+	if (likely(pa_user_stays(p, size, &old)))
+		return p;
 	if (!p)
 		return poolalloc_alloc(size);
-	return pa_user_realloc(p, size, 8);
+	return pa_user_resize(p, old, size, 8);
 }
 
 PA_API void *poolalloc_alloc_aligned(size_t align, size_t size)

@@ -51,6 +51,30 @@ static void libc_replace(long n)
 	}
 }
 
+/* A block that stays where it is. */
+static void libc_resize(long n)
+{
+	char *p = NULL;
+
+	while (n--) {
+		p = realloc(p, SIZE - (size_t)n % 4);
+		*(volatile char *)p = 1;
+	}
+	free(p);
+}
+
+/* One that moves each time. */
+static void libc_move(long n)
+{
+	char *p = NULL;
+
+	while (n--) {
+		p = realloc(p, n % 2 ? SIZE : 4 * SIZE);
+		*(volatile char *)p = 1;
+	}
+	free(p);
+}
+
 #ifdef NATIVE
 static void native_constant(long n)
 {
@@ -85,6 +109,8 @@ int main(int argc, char **argv)
 		{ "nothing", nothing },
 		{ "libc", libc_pair },
 		{ "replace", libc_replace },
+		{ "resize", libc_resize },
+		{ "move", libc_move },
 #ifdef NATIVE
 		{ "constant", native_constant },
 		{ "variable", native_variable },

@@ -61,9 +61,13 @@ static void *shim_calloc(void *ctx, size_t n, size_t size)
 
 static void *shim_realloc(void *ctx, void *p, size_t size)
 {
+	size_t old;
+
+	if (likely(pa_user_stays(p, size, &old)))
+		return p;
 	if (!p)
 		return shim_malloc(ctx, size);
-	return pa_user_realloc(p, size, size > 8 ? 16 : 8);
+	return pa_user_resize(p, old, size, size > 8 ? 16 : 8);
 }
 
 static void shim_free(void *ctx, void *p)
@@ -87,9 +91,13 @@ static void *shim_calloc8(void *ctx, size_t n, size_t size)
 
 static void *shim_realloc8(void *ctx, void *p, size_t size)
 {
+	size_t old;
+
+	if (likely(pa_user_stays(p, size, &old)))
+		return p;
 	if (!p)
 		return shim_malloc8(ctx, size);
-	return pa_user_realloc(p, size, 8);
+	return pa_user_resize(p, old, size, 8);
 }
 
 const struct shim_allocator shim_allocator = {
