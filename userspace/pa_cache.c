@@ -12,13 +12,14 @@
 
 /*
  * How much is kept. Most programs gain nothing, so it starts small; it grows
- * when a mapping is asked for that one given back within the last second would
- * have served, up to 32 MiB or a quarter of what is in use, and falls back when
- * idle memory is looked at.
+ * when a mapping is asked for that those given back within the last second would
+ * have served, and falls back when idle memory is looked at. It grows up to the
+ * largest of 32 MiB, a quarter of what is in use, and the swing, see struct pa_swing.
  */
 #define PA_CACHE_LEAST		(256UL << 10)
 #define PA_CACHE_MOST		(32UL << 20)
 #define PA_CACHE_SHARE		4
+#define PA_CACHE_MS		1000
 
 /* Lists: from 32 KiB on, the last one takes all that is larger. */
 #define PA_CACHE_LISTS		64
@@ -41,8 +42,30 @@ static struct pa_mapping *pa_cache[PA_CACHE_LISTS];
 static u64 pa_cache_used;	/* bit i is set when list i is not empty */
 static size_t pa_cache_bytes;
 static size_t pa_cache_limit = PA_CACHE_LEAST;
-static size_t pa_missed_bytes;	/* the largest mapping given back lately */
-static u64 pa_missed_stamp;	/* and when */
+static size_t pa_missed_most;	/* the largest mapping given back lately */
+static size_t pa_missed_bytes;	/* all of them, less what was asked for since */
+static u64 pa_missed_stamp;	/* when one was given back */
+static u64 pa_served_stamp;	/* when one was kept that was used again */
+
+/**
+ * struct pa_swing - how far what is in use falls and rises again
+ * @high: the most bytes in use since @stamp
+ * @low: the least since they were @high
+ * @now: how far they have risen again since @stamp, up to @high, after they had
+ *	fallen to half of it or less
+ * @before: the same of the time before
+ * @stamp: when this time began; it takes a second
+ *
+ * A program that allocates much, frees most of it and does so again needs what it
+ * has freed: with that much kept it has no more memory than it had before.
+ */
+static struct pa_swing {
+	u64 high;
+	u64 low;
+	u64 now;
+	u64 before;
+	u64 stamp;
+} pa_swing;
 
 static_assert(PA_CACHE_LISTS == 64, "a bit for each");
 
@@ -107,6 +130,7 @@ struct pa_mapping *pa_cache_take(size_t total)
 			continue;
 		m = *at;
 		pa_cache_unlink(at, list);
+		pa_served_stamp = m->stamp;
 		return m;
 	}
 	return NULL;
@@ -134,6 +158,7 @@ struct pa_mapping *pa_cache_grow(size_t total)
 	if (!at || !pa_os_charge(total - (*at)->bytes))
 		return NULL;
 	m = *at;
+	pa_served_stamp = m->stamp;
 	if (mremap(m->large, m->bytes, total, 0) == MAP_FAILED) {
 		pa_os_uncharge(total - m->bytes);
 		errno = saved;
@@ -145,10 +170,44 @@ struct pa_mapping *pa_cache_grow(size_t total)
 	return m;
 }
 
+static u64 pa_swing_most(void)
+{
+	return pa_swing.now > pa_swing.before ? pa_swing.now : pa_swing.before;
+}
+
+/**
+ * pa_cache_in_use() - large blocks were allocated or freed
+ * @live: bytes of those in use
+ */
+void pa_cache_in_use(u64 live)
+{
+	struct pa_swing *s = &pa_swing;
+	u64 now = pa_os_clock(), past = now - s->stamp, top;
+
+	if (past > PA_CACHE_MS) {
+		s->before = past > 2 * PA_CACHE_MS ? 0 : s->now;
+		s->now = 0;
+		s->high = live;
+		s->low = live;
+		s->stamp = now;
+	}
+	top = live < s->high ? live : s->high;
+	if (live < s->low)
+		s->low = live;
+	else if (s->low <= s->high / 2 && top - s->low > s->now)
+		s->now = top - s->low;
+	if (live > s->high) {
+		s->high = live;
+		s->low = live;
+	}
+}
+
 /* The most that may be kept while @live bytes of large blocks are in use. */
 static size_t pa_cache_most(u64 live)
 {
-	return live / PA_CACHE_SHARE > PA_CACHE_MOST ? live / PA_CACHE_SHARE : PA_CACHE_MOST;
+	u64 most = live / PA_CACHE_SHARE > pa_swing_most() ? live / PA_CACHE_SHARE : pa_swing_most();
+
+	return most > PA_CACHE_MOST ? most : PA_CACHE_MOST;
 }
 
 static void pa_cache_bound(u64 live)
@@ -164,9 +223,10 @@ static void pa_cache_bound(u64 live)
  */
 void pa_cache_missed(size_t total, u64 live)
 {
-	if (total > pa_missed_bytes || pa_os_clock() - pa_missed_stamp > 1000)
+	if (total > pa_missed_most || total > pa_missed_bytes ||
+	    pa_os_clock() - pa_missed_stamp > PA_CACHE_MS)
 		return;
-	pa_missed_bytes = 0;
+	pa_missed_bytes -= total;
 	pa_cache_limit += pa_cache_limit / 2 > total ? pa_cache_limit / 2 : total;
 	pa_cache_bound(live);
 }
@@ -189,8 +249,13 @@ static bool pa_cache_refuse(const struct pa_mapping *m)
 {
 	u64 now = pa_os_clock();
 
-	if (m->bytes > pa_missed_bytes || now - pa_missed_stamp > 1000)
-		pa_missed_bytes = m->bytes;
+	if (now - pa_missed_stamp > PA_CACHE_MS) {
+		pa_missed_bytes = 0;
+		pa_missed_most = 0;
+	}
+	pa_missed_bytes += m->bytes;
+	if (m->bytes > pa_missed_most)
+		pa_missed_most = m->bytes;
 	pa_missed_stamp = now;
 	return false;
 }
@@ -233,7 +298,7 @@ struct pa_mapping *pa_cache_old(u64 now, u64 delay, size_t most)
 	size_t bytes = 0;
 	u64 lists;
 
-	if (now - pa_missed_stamp > 1000)
+	if (now - pa_missed_stamp > PA_CACHE_MS && now - pa_served_stamp > PA_CACHE_MS)
 		pa_cache_limit = PA_CACHE_LEAST;
 	for (lists = pa_cache_used; lists && n < PA_CACHE_PURGE && bytes < most;
 	     lists &= lists - 1) {

@@ -10,6 +10,7 @@
 
 struct pa_mapping *pa_cache_take(size_t total);
 struct pa_mapping *pa_cache_grow(size_t total);
+void pa_cache_in_use(u64 live);
 void pa_cache_missed(size_t total, u64 live);
 size_t pa_cache_surplus(u64 live);
 bool pa_cache_put(struct pa_mapping *m, u64 live);

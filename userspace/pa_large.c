@@ -111,6 +111,7 @@ static void pa_large_account(const struct pa_mapping *m, bool live)
 {
 	WRITE_ONCE(pa_large_blocks, pa_large_blocks + (live ? 1 : (u64)-1));
 	WRITE_ONCE(pa_large_bytes, pa_large_bytes + (live ? m->bytes : -m->bytes));
+	pa_cache_in_use(pa_large_bytes);
 }
 
 /* Return: false if there is no room in the table. */

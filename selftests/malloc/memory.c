@@ -245,10 +245,6 @@ static void case_large(uint64_t *seed)
 	TAP_CHECK(resident < base + (1 << 20));
 }
 
-/*
- * Large blocks, one replaced by another all the time: some are kept, in proportion to those in use. When
- * all are freed, no more stays than 32 MiB, without any call that looks for idle memory.
- */
 /* Huge pages are called off when most of a large heap is free, and asked for when it grows again. */
 static void case_thin(uint64_t *seed)
 {
@@ -271,6 +267,67 @@ static void case_thin(uint64_t *seed)
 	TAP_CHECK(advised(" hg") && !advised(" nh"));
 }
 
+/*
+ * 96 MB of large blocks, freed all at once and allocated again: what was kept serves the next round, and
+ * there is no more than before, but for what is too large. Freed once and not asked for again, nothing stays;
+ * nor when they have not been needed for a second, and the program does something else.
+ */
+static void swing_round(uint64_t seed, long *faults)
+{
+	struct rusage before, after;
+	size_t size = 2 << 20, i;
+	char *p[32];
+
+	getrusage(RUSAGE_SELF, &before);
+	for (i = 0; i < 32; i++) {
+		size_t bytes = size + tap_random(&seed) % size;
+
+		p[i] = malloc(bytes);
+		if (!p[i])
+			tap_bail_out("no memory");
+		memset(p[i], (int)i, bytes);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	*faults = after.ru_minflt - before.ru_minflt;
+	look("32 blocks of 2 to 4 MiB");
+	for (i = 0; i < 32; i++)
+		free(p[i]);
+}
+
+static void case_swing(uint64_t *seed)
+{
+	long first, last = 0;
+	size_t base, peak;
+	time_t start;
+	int round;
+
+	look("at the start");
+	base = resident;
+	swing_round(*seed, &first);
+	peak = resident;
+	look("all freed");
+	TAP_CHECK(resident < base + (1 << 20));
+	start = time(NULL);
+	for (round = 0; round < 5; round++) {
+		swing_round(*seed, &last);
+		TAP_CHECK(resident < peak + peak / 8);
+	}
+	tap_diag("%ld page faults in the first round, %ld in the last", first, last);
+	/* What comes again within a second is kept. */
+	if (time(NULL) - start <= 2)
+		TAP_CHECK(last < first / 4);
+	else
+		tap_diag("this machine is too slow to keep it");
+	look("all freed");
+	go_on(5);
+	look("after some seconds");
+	TAP_CHECK(resident < base + (2 << 20));
+}
+
+/*
+ * Large blocks, one replaced by another all the time: some are kept, in proportion to those in use. When
+ * all are freed, no more stays than 32 MiB, without any call that looks for idle memory.
+ */
 static void case_share(uint64_t *seed)
 {
 	size_t base, size = 4 << 20, i;
@@ -530,6 +587,8 @@ int main(int argc, char **argv)
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
 		case_large(&seed);
+	else if (!strcmp(name, "swing"))
+		case_swing(&seed);
 	else if (!strcmp(name, "share"))
 		case_share(&seed);
 	else if (!strcmp(name, "thin"))
@@ -543,7 +602,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|share|thin|"
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|swing|share|thin|"
 			     "grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();

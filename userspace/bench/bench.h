@@ -49,7 +49,8 @@ struct workload {
 
 extern const struct workload pair_workload, batch_workload, random_workload;
 extern const struct workload server_workload, remote_workload, churn_workload;
-extern const struct workload bursty_workload, sharing_workload, fill_workload;
+extern const struct workload bursty_workload, sharing_workload, fill_workload,
+			      large_workload;
 extern const struct workload replay_workload, constant_workload;
 
 void bench_start(void);
