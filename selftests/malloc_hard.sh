@@ -141,7 +141,10 @@ guest_cases() {
 }
 
 early_library
-compile plugin.so plugin.c -shared -fPIC
+mkdir "$work/inner"
+# shellcheck disable=SC2016 # for the dynamic linker
+compile plugin.so plugin.c -shared -fPIC -Wl,-rpath,'$ORIGIN/inner'
+compile inner/inner.so plugin.c -shared -fPIC
 compile hard hard.c
 compile urcu-bp urcu.c -lurcu-bp -lurcu-common
 compile urcu-memb urcu.c -DMEMB -lurcu-memb -lurcu-common
@@ -162,6 +165,8 @@ for geometry in seed modern; do
 		pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/hard" "$name"
 	done
 	pass_on "$geometry" preload "" "$work/hard" dlclose "$work/plugin.so"
+	pass_on "$geometry" preload "" "$work/hard" deepbind "$work/plugin.so"
+	pass_on "$geometry, system" preload system "$work/hard" deepbind "$work/plugin.so"
 	pass_on "$geometry" "$work/hard" late "$(lib libpoolalloc-malloc.so)"
 	pass_on "$geometry, limit=64M" preload limit=64M "$work/hard" limit
 	pass_on "$geometry, urcu-bp" preload "" "$work/urcu-bp"

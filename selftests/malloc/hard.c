@@ -237,32 +237,61 @@ static void case_atexit(void)
 	run_threads(1, exit_thread, 0);
 }
 
-/* What a library has allocated, freed when it is gone; threads that outlive it. */
+/* What a library has allocated, freed when it is gone. */
+static void use_plugin(void *lib)
+{
+	void **(*make)(int n);
+	void *(*body)(void *arg);
+	pthread_t t;
+	void **p;
+	int i;
+
+	make = (void **(*)(int))dlsym(lib, "plugin_make");
+	body = (void *(*)(void *))dlsym(lib, "plugin_thread");
+	if (!TAP_CHECK(make && body))
+		return;
+	p = make(300);
+	for (i = 0; i < 50; i++) {
+		free(p[i]);
+		p[i] = malloc((size_t)i + 1);
+	}
+	TAP_CHECK(!pthread_create(&t, NULL, body, p));
+	pthread_join(t, NULL);
+	TAP_CHECK(!dlclose(lib));
+	for (i = 0; i < 300; i++)
+		free(p[i]);
+	free(p);
+}
+
+/* Threads outlive it. */
 static void case_dlclose(void)
 {
-	int i, j;
+	int i;
 
 	for (i = 0; i < 20; i++) {
 		void *lib = dlopen(argument, RTLD_NOW | RTLD_LOCAL);
-		void **(*make)(int n);
-		void *(*body)(void *arg);
-		void **p;
-		pthread_t t;
 
 		if (!TAP_CHECK(lib))
 			return;
-		make = (void **(*)(int))dlsym(lib, "plugin_make");
-		body = (void *(*)(void *))dlsym(lib, "plugin_thread");
-		TAP_CHECK(make && body);
-		p = make(300);
-		TAP_CHECK(!pthread_create(&t, NULL, body, p));
-		pthread_join(t, NULL);
-		TAP_CHECK(!dlclose(lib));
-		for (j = 0; j < 300; j++)
-			free(p[j]);
-		free(p);
+		use_plugin(lib);
 		run_threads(4, exercise_thread, 200);
 	}
+}
+
+/* A library that wants libc's functions before ours, and loads one from where only it looks. */
+static void case_deepbind(void)
+{
+	void *lib = dlopen(argument, RTLD_NOW | RTLD_DEEPBIND), *inner;
+	void *(*open_inner)(const char *name);
+
+	if (!TAP_CHECK(lib))
+		return;
+	open_inner = (void *(*)(const char *))dlsym(lib, "plugin_open");
+	TAP_CHECK(!dlopen("inner.so", RTLD_NOW | RTLD_DEEPBIND));
+	inner = open_inner("inner.so");
+	if (TAP_CHECK(inner))
+		use_plugin(inner);
+	use_plugin(lib);
 }
 
 /* The allocator itself, loaded late, beside libc's malloc, and closed again. */
@@ -613,6 +642,7 @@ static const struct {
 	{ "teardown", case_teardown },
 	{ "atexit", case_atexit },
 	{ "dlclose", case_dlclose },
+	{ "deepbind", case_deepbind },
 	{ "late", case_late },
 	{ "fork", case_fork },
 	{ "fork-frees", case_fork_frees },

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Two libraries in one: loaded and closed again, or preloaded before all others. */
+/* Several libraries in one: loaded and closed again, by each other, or preloaded before all others. */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 void **plugin_make(int n);
 void *plugin_thread(void *arg);
+void *plugin_open(const char *name);
 
 static void *own[50];
 
@@ -61,4 +63,10 @@ void *plugin_thread(void *arg)
 		p[i] = malloc(200);
 	}
 	return NULL;
+}
+
+/* Looks where this library's RUNPATH says. */
+void *plugin_open(const char *name)
+{
+	return dlopen(name, RTLD_NOW | RTLD_DEEPBIND);
 }

@@ -153,6 +153,26 @@ stress_job() {
 		stress-ng --bsearch 1 --bsearch-ops 30 --qsort 1 --qsort-ops 3 --verify -q >&2 && echo ended
 }
 
+# Its modules are loaded with RTLD_DEEPBIND. The second time its own allocator is off.
+php_job() {
+	local own
+
+	use_root
+	for own in 1 0; do
+		USE_ZEND_ALLOC=$own php8.2 -n -d extension_dir="$(echo "$root"/usr/lib/php/2*)" -d extension=pdo \
+			-d extension=ctype -d extension=tokenizer -d memory_limit=-1 -r '
+			$h = [];
+			for ($i = 0; $i < 300000; $i++)
+				$h["key" . $i % 20011] = [str_repeat((string)$i, 3), $i, new stdClass];
+			ksort($h);
+			for ($s = "", $j = 0; $j < 3; $j++)
+				foreach (json_decode(json_encode($h), true) as $k => $v)
+					$s .= ctype_alnum($v[0]) ? $k . $v[0] : "?";
+			echo strlen($s), " ", md5($s), " ", count(token_get_all("<?php $a = [1, 2];")), "\n";
+			try { new PDO("none:"); } catch (PDOException $e) { echo $e->getMessage(), "\n"; }' || return
+	done
+}
+
 chromium_job() {
 	use_root
 	echo '<h1 id=h>x</h1><script>let s=""; for (let i=0;i<50000;i++) s+=i%7;
@@ -204,6 +224,7 @@ full_programs() {
 	unpacked "ffmpeg: encode and decode" ffmpeg_job ffmpeg
 	unpacked "imagemagick: convert" magick_job imagemagick-6.q16
 	unpacked "stress-ng: malloc, with --verify" stress_job stress-ng
+	unpacked "php: json, with its own allocator and without" php_job php8.2-cli php8.2-common
 	unpacked "chromium, headless: a local page" chromium_job chromium chromium-common
 }
 
