@@ -48,7 +48,7 @@ pa_dlopen_fn pa_dlopen_find(void)
 		return pa_dlopen_none;
 	if (!pa_system)
 		WRITE_ONCE(pa_dlopen_mask, ~RTLD_DEEPBIND);
-	/* Who finds the function finds the mask. On x86 its two loads are in order. */
+	/* Who finds the function finds the mask. Pairs with dlopen(), whose two loads x86 keeps in order. */
 	smp_store_release(&pa_dlopen_next, next);
 	return next;
 }

@@ -368,12 +368,12 @@ size_t pa_user_usable(const void *p)
 	return large ? pa_large_usable(large) : 0;
 }
 
-/* A block of another size class, from the thread's bin if there is one. */
-static __always_inline void *pa_user_get(size_t size, size_t align)
+/* From the thread's bin, if that has a block; sizes up to @most, rounded up to @align, may be there. */
+static __always_inline void *pa_user_get(size_t size, size_t align, size_t most)
 {
 	size_t rounded = (size + align - 1) & ~(align - 1);
 
-	if (likely(rounded - 1 < PA_FAST_MAX)) {
+	if (likely(rounded - 1 < most)) {
 		void *p = pa_user_pop8(rounded);
 
 		if (likely(p))
@@ -389,7 +389,7 @@ static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
 	if (size > PA_GROWN_MAX && size > old)
 		q = pa_large_alloc(size, align, false);
 	if (!q)
-		q = pa_user_get(size, align);
+		q = pa_user_get(size, align, PA_FAST_MAX);
 	if (!q)
 		return NULL;
 	memcpy(q, p, old < size ? old : size);
@@ -439,15 +439,6 @@ static __always_inline size_t pa_aligned_most(size_t align)
 /* Contract of the aligned functions: @align is a power of two. */
 void *pa_user_aligned(size_t align, size_t size)
 {
-	size_t rounded;
-
 	align = align < 8 ? 8 : align;
-	rounded = (size + align - 1) & ~(align - 1);
-	if (likely(rounded - 1 < pa_aligned_most(align))) {
-		void *p = pa_user_pop8(rounded);
-
-		if (likely(p))
-			return p;
-	}
-	return pa_user_alloc_slow(size, align, false);
+	return pa_user_get(size, align, pa_aligned_most(align));
 }
