@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How long a call keeps others from the CPU: in instructions, since here a nanosecond is one. The
-# limits are up to three times what was measured. The longest alloc takes 36000 on 6.1 and 6.12; on sid
-# (7.2) 64000: the kernel's part in a new arena is larger there, and it comes after a look through the
-# usable pools for an empty one, which full pools that wake early have made longer (50000 when they woke late).
+# limits are up to three times what was measured.
 # guest: icount numa mem=512M own timeout=1800 append="init_on_alloc=0 init_on_free=0"
 . ./common
 
@@ -18,7 +16,7 @@ POOLALLOC_BACKEND=pool
 load spare=8 && load_test
 # Whole calls, with interrupts off.
 scenario latency "$(scaled 100000)"
-longest alloc 80000
+longest alloc 60000
 longest free 15000
 longest free_rcu 5000
 # On PREEMPT_RT: how late a thread of the highest priority is, while others trim and free; its
