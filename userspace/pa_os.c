@@ -438,7 +438,8 @@ static void pa_release_kept(void)
 /*
  * Where huge pages were asked for, the system makes them also of what was given
  * back in pages, one 2 MiB after the other, all of it memory again (khugepaged,
- * max_ptes_none). So none are asked for while more than half of the heap is free.
+ * max_ptes_none). So none are asked for while more than half of the heap is free,
+ * until three quarters are in use again or it grows (pa_arena_take()).
  */
 static void pa_look_thin(void)
 {
@@ -451,9 +452,9 @@ static void pa_look_thin(void)
 	used = node->pools * PA_POOL_SIZE;
 	pa_unlock(&node->lock);
 	pa_os_lock();
-	if (!pa_os.thin && used < pa_os.heap / 2) {
-		pa_os.thin = true;
-		pa_chunks_settle(false);
+	if (pa_os.thin ? used >= pa_os.heap / 4 * 3 : used < pa_os.heap / 2) {
+		pa_os.thin = !pa_os.thin;
+		pa_chunks_settle(!pa_os.thin);
 	}
 	pa_os_unlock();
 }

@@ -58,11 +58,11 @@ static size_t python_size(uint64_t r)
 	return kind < 999 ? 2000 + r % 20000 : 20000 + r % 60000;
 }
 
-static void fill_all(uint64_t *seed)
+static void fill(uint64_t *seed, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < RECORDS; i++) {
+	for (i = 0; i < n; i++) {
 		size_t size = python_size(tap_random(seed));
 
 		if (record[i])
@@ -70,6 +70,11 @@ static void fill_all(uint64_t *seed)
 		record[i] = malloc(size);
 		memset(record[i], 1, size);
 	}
+}
+
+static void fill_all(uint64_t *seed)
+{
+	fill(seed, RECORDS);
 }
 
 /* Mappings for which huge pages are asked for (hg), or not wanted (nh). */
@@ -245,10 +250,14 @@ static void case_large(uint64_t *seed)
 	TAP_CHECK(resident < base + (1 << 20));
 }
 
-/* Huge pages are called off when most of a large heap is free, and asked for when it grows again. */
+/*
+ * Huge pages are called off when most of a large heap is free, and asked for when most of it is in use again:
+ * at once if it has to grow for that, otherwise with the next look after idle memory.
+ */
 static void case_thin(uint64_t *seed)
 {
 	size_t i;
+	int round;
 
 	if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) {
 		tap_diag("this kernel has no transparent huge pages");
@@ -256,15 +265,21 @@ static void case_thin(uint64_t *seed)
 	}
 	fill_all(seed);
 	TAP_CHECK(advised(" hg") && !advised(" nh"));
-	for (i = 0; i < RECORDS; i++) {
-		free(record[i]);
-		record[i] = NULL;
+	for (round = 0; round < 2; round++) {
+		/* All of them; then all but some blocks in each arena, so that the heap stays as large as it is. */
+		for (i = 0; i < RECORDS; i++)
+			if (!round || malloc_usable_size(record[i]) != 240) {
+				free(record[i]);
+				record[i] = NULL;
+			}
+		for (i = 0; i < 10 && !advised(" nh"); i++)
+			go_on(2);
+		TAP_CHECK(advised(" nh") && !advised(" hg"));
+		fill(seed, round ? RECORDS / 10 * 9 : RECORDS);
+		for (i = 0; i < 10 && !advised(" hg"); i++)
+			go_on(2);
+		TAP_CHECK(advised(" hg") && !advised(" nh"));
 	}
-	for (i = 0; i < 10 && !advised(" nh"); i++)
-		go_on(2);
-	TAP_CHECK(advised(" nh") && !advised(" hg"));
-	fill_all(seed);
-	TAP_CHECK(advised(" hg") && !advised(" nh"));
 }
 
 /*
