@@ -13,7 +13,7 @@
  * Pools that one visit of a slot takes care of, at most: in the kernel nothing
  * else runs on the CPU meanwhile. A refill needs one, so the inbox gets empty.
  */
-#define PA_SLOW_STEP	64
+#define PA_SLOW_STEP	32
 
 /* Of empty pools, whose lists are looked through before they go. */
 #define PA_EMPTY_STEP	8
