@@ -266,7 +266,7 @@ static void case_thin(uint64_t *seed)
 	fill_all(seed);
 	TAP_CHECK(advised(" hg") && !advised(" nh"));
 	for (round = 0; round < 2; round++) {
-		/* All of them; then all but some blocks in each arena, so that the heap stays as large as it is. */
+		/* All of them; then all but some blocks in each arena, so that the heap stays as it is. */
 		for (i = 0; i < RECORDS; i++)
 			if (!round || malloc_usable_size(record[i]) != 240) {
 				free(record[i]);
