@@ -367,6 +367,34 @@ static void pa_bin_forget(struct pa_slot *slot, unsigned int cls)
 	slot->cls[cls].unfreed = 0;
 }
 
+/* Is the current pool all that the slot has of a class? Then a bin has no others' blocks. */
+static bool pa_slot_has_one_pool(const struct pa_slot *slot, unsigned int cls)
+{
+	const struct pa_slot_class *c = &slot->cls[cls];
+
+	return c->current_pool && c->pools == c->current_pool->npools;
+}
+
+/*
+ * Returns a list of blocks, all of the current pool, in one piece.
+ * Return: false if that has fewer out: one was freed twice.
+ */
+static bool pa_slot_splice(struct pa_slot *slot, unsigned int cls, void *list)
+{
+	struct pa_pool *pool = slot->cls[cls].current_pool;
+	void *last = list, *next;
+	u32 n = 1;
+
+	for (; n <= pool->left && (next = pa_load_link(last)); last = next)
+		n++;
+	if (n > pool->left)
+		return false;
+	pa_store_link(last, pool->free);
+	PA_WRITE_OWN(pool->free, list);
+	WRITE_ONCE(pool->left, pool->left - n);
+	return true;
+}
+
 /* More blocks than any bin can hold: a list that is longer goes in a circle. */
 #define PA_BIN_STEPS	PA_POOL_SIZE
 
@@ -382,7 +410,8 @@ static void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls)
 
 	pa_bin_forget(slot, cls);
 	p = READ_ONCE(*bin) ? xchg(bin, NULL) : NULL;
-	if (p && pa_slot_uncarve(slot, cls, p))
+	if (p && (pa_slot_uncarve(slot, cls, p) ||
+		  (pa_slot_has_one_pool(slot, cls) && pa_slot_splice(slot, cls, p))))
 		p = NULL;
 	for (; p && left; p = next, left--) {
 		next = pa_load_link(p);
@@ -470,6 +499,10 @@ static void pa_slot_let_go_class(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 
+	if (!c->pools) {
+		pa_bin_forget(slot, cls);
+		return;
+	}
 	pa_slot_empty_bin(slot, cls);
 	pool = c->current_pool;
 	if (pool) {
@@ -569,7 +602,9 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep)
 
 	pa_slot_drain(slot);
 	for (cls = 1; cls < PA_FIRST_MEDIUM; cls++) {
-		if (READ_ONCE(slot->bins->bin[cls]))
+		if (pa_slot_has_one_pool(slot, cls))
+			pa_bin_forget(slot, cls);
+		else if (READ_ONCE(slot->bins->bin[cls]))
 			pa_slot_sift_bin(slot, cls);
 		if (slot->cls[cls].usable)
 			pa_slot_let_go_usable(slot, cls);

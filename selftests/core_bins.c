@@ -305,6 +305,41 @@ static void freed_too_often(void)
 	empty_everything();
 }
 
+/* A bin has a block more than its class's only pool has out: told when it is emptied, not spliced. */
+static void bin_too_long(void)
+{
+	struct pa_slot *slot = &slots[0];
+	int err = dup(2), null = open("/dev/null", O_WRONLY);
+	unsigned int cls;
+
+	for (cls = 1; cls < PA_FIRST_MEDIUM; cls += 21) {
+		struct pa_pool *pool;
+		u32 out;
+
+		start(0);
+		alloc_from(0, cls);
+		free_through(0, 0, false);
+		pool = slot->cls[cls].current_pool;
+		if (!TAP_CHECK(pool && slot->cls[cls].pools == 1 && slot->bins->bin[cls]))
+			return;
+		out = pool->left;
+		TAP_CHECK(out == pool->carved);
+		pool->left = out - 1;
+		dup2(null, 2);
+		pa_slot_release_kept(slot);
+		dup2(err, 2);
+		TAP_CHECK(!slot->bins->bin[cls] && !pool->free && pool->left == pool->carved);
+		/* For the tests that follow. */
+		pool->left = 0;
+		pa_pool_unlist(slot, pool);
+		pa_pool_release(slot, pool);
+		check_all();
+		empty_everything();
+	}
+	close(err);
+	close(null);
+}
+
 static size_t kept_bytes(const struct pa_slot *slot)
 {
 	size_t bytes = 0;
@@ -391,7 +426,7 @@ static void spans_let_go(void)
 int main(void)
 {
 	slots_init();
-	tap_start(9);
+	tap_start(10);
 	rng = tap_seed();
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
@@ -400,6 +435,7 @@ int main(void)
 	tap_test("bins empty themselves now and then", room_ends);
 	tap_test("an event that comes late", late_event);
 	tap_test("more blocks freed than there are", freed_too_often);
+	tap_test("a bin with a block too many", bin_too_long);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("they go when the heap has halved", spans_let_go);
 	oracle_done(&oracle);
