@@ -395,7 +395,9 @@ static void generations(void)
 
 /* What threads leave to the threads after them: a pool of a class that nobody else uses tells. */
 #define KEPT_SIZE	472
-#define TOGETHER	24
+#define TOGETHER	80
+#define PARKED_MOST	64
+#define PARKED_POOLS	1024
 static pthread_barrier_t together;
 
 static uint64_t kept_pools(void)
@@ -413,6 +415,32 @@ static void *one_block(void *arg)
 	if (arg)
 		pthread_barrier_wait(&together);
 	return NULL;
+}
+
+/* Likewise, but a pool of each small class. */
+static void *all_small(void *arg)
+{
+	size_t size;
+
+	for (size = 8; size <= 512; size += 8)
+		if (size != KEPT_SIZE)
+			emptied(filled(size, (uintptr_t)arg));
+	return one_block(arg);
+}
+
+/* How many pools are kept when so many threads end that have all run at the same time. */
+static uint64_t kept_by_many(void *(*work)(void *))
+{
+	pthread_t thread[TOGETHER];
+	uintptr_t i;
+
+	pthread_barrier_init(&together, NULL, TOGETHER);
+	for (i = 0; i < TOGETHER; i++)
+		spawn(&thread[i], work, (void *)(i + 1));
+	for (i = 0; i < TOGETHER; i++)
+		pthread_join(thread[i], NULL);
+	pthread_barrier_destroy(&together);
+	return kept_pools();
 }
 
 /* Until the heap grows: what is kept must have gone before. */
@@ -458,8 +486,8 @@ static void keepers_in_child(void)
 static void keepers(void)
 {
 	const char *variant = getenv("TEST_VARIANT");
-	pthread_t thread[TOGETHER];
-	uintptr_t i;
+	uint64_t kept;
+	unsigned int i;
 
 	poolalloc_trim();
 	TAP_CHECK(kept_pools() == 0);
@@ -471,12 +499,11 @@ static void keepers(void)
 		keepers_in_child();
 	grow_heap();
 
-	pthread_barrier_init(&together, NULL, TOGETHER);
-	for (i = 0; i < TOGETHER; i++)
-		spawn(&thread[i], one_block, (void *)(i + 1));
-	for (i = 0; i < TOGETHER; i++)
-		pthread_join(thread[i], NULL);
-	TAP_CHECK(kept_pools() >= 1 && kept_pools() < TOGETHER / 2);
+	kept = kept_by_many(one_block);
+	TAP_CHECK(kept >= 1 && kept <= PARKED_MOST);
+	poolalloc_trim();
+	kept = kept_by_many(all_small);
+	TAP_CHECK(kept >= 1 && kept <= PARKED_POOLS / 64);
 	all_back();
 }
 

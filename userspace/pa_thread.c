@@ -39,8 +39,13 @@ struct pa_thread_slot {
 	struct pa_bins kept;	/* its bins while it is parked */
 };
 
-/* Slots that are parked at most: what they keep is of no use to others. */
-#define PA_PARKED_MOST	8
+/*
+ * Slots that are parked: so many at least, as long as they have no more pools than
+ * that, and so many at most. What they keep is of no use to others.
+ */
+#define PA_PARKED_LEAST	8
+#define PA_PARKED_POOLS	1024
+#define PA_PARKED_MOST	64
 
 static struct pa_thread_slot pa_first_slot;
 static pthread_key_t pa_key;
@@ -51,6 +56,7 @@ static bool pa_started;
 static struct pa_slot *pa_free_slots;
 static struct pa_thread_slot *pa_parked[PA_PARKED_MOST];	/* oldest first */
 static unsigned int pa_nparked;		/* read without the lock as a hint */
+static u64 pa_parked_pools;		/* likewise; of all of them */
 static unsigned int pa_parked_least;	/* since the last pa_parked_look() */
 static char *pa_slot_next;
 static char *pa_slot_end;
@@ -175,6 +181,7 @@ static struct pa_thread_slot *pa_unpark(unsigned int i)
 
 	WRITE_ONCE(t->slot.parked, false);
 	WRITE_ONCE(pa_nparked, pa_nparked - 1);
+	WRITE_ONCE(pa_parked_pools, pa_parked_pools - t->slot.pools);
 	if (pa_nparked < pa_parked_least)
 		pa_parked_least = pa_nparked;
 	for (; i < pa_nparked; i++)
@@ -209,16 +216,26 @@ static void pa_slot_put(struct pa_slot *slot)
 	pa_unlock(&pa_init_mutex);
 }
 
+/* May one more slot with @pools be parked? Without the lock, a hint. */
+static bool pa_parked_room(u64 pools)
+{
+	unsigned int n = READ_ONCE(pa_nparked);
+
+	return n < PA_PARKED_LEAST ||
+	       (n < PA_PARKED_MOST && READ_ONCE(pa_parked_pools) + pools <= PA_PARKED_POOLS);
+}
+
 static bool pa_parked_put(struct pa_thread_slot *t)
 {
 	bool room;
 
 	pa_lock(&pa_init_mutex);
-	room = pa_nparked < PA_PARKED_MOST;
+	room = pa_parked_room(t->slot.pools);
 	if (room) {
 		WRITE_ONCE(t->slot.parked, true);
 		pa_parked[pa_nparked] = t;
 		WRITE_ONCE(pa_nparked, pa_nparked + 1);
+		WRITE_ONCE(pa_parked_pools, pa_parked_pools + t->slot.pools);
 	}
 	pa_unlock(&pa_init_mutex);
 	return room;
@@ -267,12 +284,14 @@ void pa_parked_look(void)
 static void pa_thread_end(void)
 {
 	struct pa_thread_slot *t = container_of(pa_thread.slot, struct pa_thread_slot, slot);
+	bool room = pa_parked_room(0);
 
 	pa_thread.level++;
 	pa_thread.state = PA_THREAD_GONE;
-	pa_slot_park(&t->slot, &t->kept);
+	if (room)
+		pa_slot_park(&t->slot, &t->kept);
 	pa_thread.slot = &pa_slot_none;
-	if (!pa_parked_put(t)) {
+	if (!room || !pa_parked_put(t)) {
 		pa_slot_stop(&t->slot);
 		pa_slot_put(&t->slot);
 	}
