@@ -40,8 +40,8 @@ struct pa_thread_slot {
 };
 
 /*
- * Slots that are parked: so many at least, as long as they have no more pools than
- * that, and so many at most. What they keep is of no use to others.
+ * PA_PARKED_LEAST slots may be parked whatever they keep, PA_PARKED_MOST as long as all of
+ * them have PA_PARKED_POOLS at most: what they keep is of no use to others.
  */
 #define PA_PARKED_LEAST	8
 #define PA_PARKED_POOLS	1024
