@@ -13,7 +13,7 @@
 /*
  * How much is kept. Most programs gain nothing, so it starts small; it grows
  * when a mapping is asked for that those given back within the last second would
- * have served, and falls back when idle memory is looked at. It grows up to the
+ * have served, by all of them, and falls back when idle memory is looked at. It grows up to the
  * largest of 32 MiB, a quarter of what is in use, and the swing, see struct pa_swing.
  */
 #define PA_CACHE_LEAST		(256UL << 10)
@@ -27,9 +27,10 @@
 
 /*
  * A mapping may be so many times too large, or too small and then made larger.
- * From PA_CACHE_BIG on, only twice too large: mimalloc-bench's malloc-large had
- * a peak of 535 MB with 4, 488 with 2, as with hardly any cache, and took 1.8
- * and 2.1 s.
+ * From PA_CACHE_BIG on, not quite twice too large: mimalloc-bench's malloc-large
+ * had a peak of 535 MB with 4, 488 with 2, as with hardly any cache, and took 1.8
+ * and 2.1 s. With exactly 2 a buffer that is doubled again and again would take the
+ * mapping that its next size needs.
  */
 #define PA_CACHE_FACTOR		4
 #define PA_CACHE_BIG		(1UL << 20)
@@ -107,25 +108,38 @@ static struct pa_mapping **pa_cache_find(unsigned int list, size_t least, size_t
 	return NULL;
 }
 
+/* So large may be what is taken for @total bytes. */
+static size_t pa_cache_usual(size_t total)
+{
+	if (total < PA_CACHE_BIG)
+		return total * PA_CACHE_FACTOR;
+	return total > SIZE_MAX / 2 ? SIZE_MAX : total * 2 - total / 8;
+}
+
 /**
- * pa_cache_take() - a kept mapping that fits, about the smallest
+ * pa_cache_take() - a kept mapping that fits
  * @total: bytes
+ * @most: bytes that it may have; 0 for the usual
+ * @largest: about the largest is wanted, not about the smallest
  *
  * It may be much too large: its pages are there already, and a new mapping
  * would come on top of it.
  *
  * Return: the mapping, or NULL.
  */
-struct pa_mapping *pa_cache_take(size_t total)
+struct pa_mapping *pa_cache_take(size_t total, size_t most, bool largest)
 {
-	size_t factor = total >= PA_CACHE_BIG ? 2 : PA_CACHE_FACTOR;
-	size_t most = total > SIZE_MAX / factor ? SIZE_MAX : total * factor;
-	u64 lists = pa_cache_between(total, most);
+	unsigned int list;
+	u64 lists;
 
-	for (; lists; lists &= lists - 1) {
-		unsigned int list = (unsigned int)__builtin_ctzll(lists);
-		struct pa_mapping **at = pa_cache_find(list, total, most), *m;
+	if (!most)
+		most = pa_cache_usual(total);
+	for (lists = pa_cache_between(total, most); lists; lists &= ~(1ULL << list)) {
+		struct pa_mapping **at, *m;
 
+		list = largest ? 63 - (unsigned int)__builtin_clzll(lists) :
+			       (unsigned int)__builtin_ctzll(lists);
+		at = pa_cache_find(list, total, most);
 		if (!at)
 			continue;
 		m = *at;
@@ -226,8 +240,8 @@ void pa_cache_missed(size_t total, u64 live)
 	if (total > pa_missed_most || total > pa_missed_bytes ||
 	    pa_os_clock() - pa_missed_stamp > PA_CACHE_MS)
 		return;
+	pa_cache_limit += pa_missed_bytes;
 	pa_missed_bytes -= total;
-	pa_cache_limit += pa_cache_limit / 2 > total ? pa_cache_limit / 2 : total;
 	pa_cache_bound(live);
 }
 

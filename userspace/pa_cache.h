@@ -8,7 +8,7 @@
 
 #include "pa_large.h"
 
-struct pa_mapping *pa_cache_take(size_t total);
+struct pa_mapping *pa_cache_take(size_t total, size_t most, bool largest);
 struct pa_mapping *pa_cache_grow(size_t total);
 void pa_cache_in_use(u64 live);
 void pa_cache_missed(size_t total, u64 live);

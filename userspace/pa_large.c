@@ -35,6 +35,16 @@
  */
 #define PA_LARGE_HUGE_LEAST	(2 * PA_HUGE)
 
+/*
+ * What is reallocated in small steps shall not be a system call, and page faults, at each of
+ * them. A block that grows gets more address space than it asks for, and up to
+ * PA_GROW_COPY it is rather copied to the largest kept mapping: its pages are there. That
+ * may be PA_GROW_FACTOR times too large, and have PA_GROW_MOST.
+ */
+#define PA_GROW_COPY		(1UL << 20)
+#define PA_GROW_FACTOR		32
+#define PA_GROW_MOST		(2UL << 20)
+
 static_assert(sizeof(struct pa_large) == 128, "two descriptors");
 static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magic),
 	      "an arena and a large block are told apart by their magic");
@@ -189,7 +199,8 @@ static void pa_large_advise_late(struct pa_large *large, size_t total)
 	pa_large_advise(large->base, total);
 }
 
-static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align, bool zero)
+static struct pa_large *pa_large_map(size_t total, size_t size, size_t offset, size_t align,
+				     bool zero)
 {
 	size_t front = 0;
 	struct pa_large *large;
@@ -222,6 +233,7 @@ static struct pa_large *pa_large_map(size_t total, size_t offset, size_t align, 
 	large->base = base;
 	large->block = base + offset;
 	large->mapped = total;
+	large->asked = size;
 	large->magic = PA_MAGIC_LARGE;
 	large->flags = huge ? PA_LARGE_HUGE : 0;
 	return large;
@@ -293,44 +305,128 @@ static void pa_large_drop_own(void)
 	}
 }
 
+/* From the thread's magazine. */
+static struct pa_mapping *pa_large_own(size_t total, size_t most)
+{
+	struct pa_mapping *m = pa_magazine_take(total, most);
+
+	if (likely(!m || m->bytes >= total))
+		return m;
+	pa_large_drop(m);
+	return NULL;
+}
+
 static struct pa_mapping *pa_large_cached(size_t total, bool last)
 {
 	struct pa_mapping *m;
 
 	pa_large_lock();
-	m = pa_cache_take(total);
-	if (!m)
+	m = pa_cache_take(total, 0, false);
+	if (!m) {
 		m = pa_cache_grow(total);
+		if (m || last)
+			pa_cache_missed(total, pa_large_bytes);
+	}
 	if (m)
 		pa_large_account(m, true);
-	else if (last)
+	pa_large_unlock();
+	return m;
+}
+
+/* A kept mapping in which a block can go on growing, or NULL. */
+static struct pa_mapping *pa_large_cached_to_grow(size_t total, size_t most)
+{
+	struct pa_mapping *m;
+
+	pa_large_lock();
+	m = pa_cache_take(total, most, true);
+	if (m)
+		pa_large_account(m, true);
+	else
 		pa_cache_missed(total, pa_large_bytes);
 	pa_large_unlock();
 	return m;
 }
 
+/* A kept mapping is used again, or NULL. Return: its block, or NULL. */
+static void *pa_large_wake(struct pa_mapping *m, size_t size)
+{
+	if (!m)
+		return NULL;
+	pa_large_advise_late(m->large, m->bytes);
+	m->large->asked = size;
+	WRITE_ONCE(m->stamp, PA_MAPPING_LIVE);
+	return m->large + 1;
+}
+
 /* A block whose mapping was kept, or NULL. */
-static void *pa_large_reuse(size_t total)
+static void *pa_large_reuse(size_t total, size_t size)
 {
 	struct pa_mapping *m;
 
 	pa_large_settle();
-	m = pa_magazine_take(total);
-	if (unlikely(m && m->bytes < total)) {
-		pa_large_drop(m);
-		m = NULL;
-	}
+	m = pa_large_own(total, total * 2);
 	if (!m)
 		m = pa_large_cached(total, false);
 	if (!m) {
 		pa_large_drop_own();
 		m = pa_large_cached(total, true);
 	}
-	if (!m)
+	return pa_large_wake(m, size);
+}
+
+static void *pa_large_reuse_to_grow(size_t total, size_t size)
+{
+	size_t most = total * PA_GROW_FACTOR;
+	struct pa_mapping *m;
+
+	if (total > PA_GROW_COPY)
 		return NULL;
-	pa_large_advise_late(m->large, m->bytes);
-	WRITE_ONCE(m->stamp, PA_MAPPING_LIVE);
-	return m->large + 1;
+	if (most > PA_GROW_MOST)
+		most = PA_GROW_MOST;
+	pa_large_settle();
+	m = pa_large_own(total, most);
+	return pa_large_wake(m ? m : pa_large_cached_to_grow(total, most), size);
+}
+
+/* Bytes of a mapping. */
+static size_t pa_large_total(size_t offset, size_t size)
+{
+	return (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
+}
+
+/* And with what a growing block gets more. */
+static size_t pa_large_total_to_grow(size_t offset, size_t size)
+{
+	size_t total = pa_large_total(offset, size);
+
+	return total + (total / (total < PA_GROW_COPY ? 2 : 8) & ~(pa_page_size - 1));
+}
+
+static void *pa_large_new(size_t total, size_t size, size_t offset, size_t align, bool zero)
+{
+	bool nested = pa_thread.level, listed = false;
+	struct pa_large *large;
+
+	if (pa_os_inject_failure())
+		return NULL;
+	if (!nested)
+		pa_os_make_room(total);
+	large = pa_large_map(total, size, offset, align, zero);
+	if (!large && !nested && pa_os_reclaim())
+		large = pa_large_map(total, size, offset, align, zero);
+	if (!large)
+		return NULL;
+	if (!nested) {
+		pa_large_lock();
+		listed = pa_large_register(large);
+		pa_large_unlock();
+	}
+	if (!listed) {
+		large->flags |= PA_LARGE_UNLISTED;
+		pa_unlisted_account(large, true);
+	}
+	return large->block;
 }
 
 /**
@@ -346,42 +442,42 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 {
 	size_t offset = align <= sizeof(struct pa_large) ? sizeof(struct pa_large) :
 			align < PA_ARENA_SIZE ? align : pa_page_size;
-	bool nested = pa_thread.level, listed = false;
-	struct pa_large *large;
 	size_t total;
 
 	/* The first word is read to find the owner: it must be there. */
 	size = size < sizeof(u64) ? sizeof(u64) : size;
 	if (size > (size_t)PTRDIFF_MAX - offset - pa_page_size)
 		return NULL;
-	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
+	total = pa_large_total(offset, size);
 
-	if (!nested && offset == sizeof(struct pa_large)) {
-		void *block = pa_large_reuse(total);
+	if (!pa_thread.level && offset == sizeof(struct pa_large)) {
+		void *block = pa_large_reuse(total, size);
 
 		if (block)
 			return zero ? memset(block, 0, size) : block;
 	}
+	return pa_large_new(total, size, offset, align, zero);
+}
 
-	if (pa_os_inject_failure())
-		return NULL;
-	if (!nested)
-		pa_os_make_room(total);
-	large = pa_large_map(total, offset, align, zero);
-	if (!large && !nested && pa_os_reclaim())
-		large = pa_large_map(total, offset, align, zero);
-	if (!large)
-		return NULL;
-	if (!nested) {
-		pa_large_lock();
-		listed = pa_large_register(large);
-		pa_large_unlock();
+/**
+ * pa_large_grow() - a block for one that grows, and is to be copied there
+ * @size: bytes
+ *
+ * Context: any, as pa_large_alloc().
+ * Return: the block, or NULL. errno is left alone.
+ */
+void *pa_large_grow(size_t size)
+{
+	size_t offset = sizeof(struct pa_large);
+	void *block = NULL;
+
+	if (!pa_thread.level && size <= (size_t)PTRDIFF_MAX / 2) {
+		block = pa_large_reuse_to_grow(pa_large_total(offset, size), size);
+		if (!block)
+			block = pa_large_new(pa_large_total_to_grow(offset, size), size, offset, 16,
+					     false);
 	}
-	if (!listed) {
-		large->flags |= PA_LARGE_UNLISTED;
-		pa_unlisted_account(large, true);
-	}
-	return large->block;
+	return block ? block : pa_large_alloc(size, 16, false);
 }
 
 /**
@@ -483,11 +579,21 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	if ((char *)large != large->base || pa_thread.level ||
 	    large->flags & PA_LARGE_UNLISTED || size > (size_t)PTRDIFF_MAX / 2)
 		return NULL;
-	total = (offset + size + pa_page_size - 1) & ~(pa_page_size - 1);
-	if (total <= old && total > old / 4 * 3)
+	total = pa_large_total(offset, size);
+	if (total <= old && size > large->asked / 4 * 3) {
+		if (size > large->asked)
+			large->asked = size;
 		return large->block;
+	}
 	if (total > old) {
-		total += total / 8 & ~(pa_page_size - 1);
+		void *block = pa_large_reuse_to_grow(total, size);
+
+		if (block) {
+			memcpy(block, large->block, old - offset);
+			pa_large_free(large);
+			return block;
+		}
+		total = pa_large_total_to_grow(offset, size);
 		if (pa_os_inject_failure() || !pa_os_charge(total - old))
 			return NULL;
 	}
@@ -499,6 +605,7 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	if (moved) {
 		pa_large_account(m, false);
 		moved->mapped = total;
+		moved->asked = size;
 		m->large = moved;
 		WRITE_ONCE(m->bytes, total);
 		pa_large_account(m, true);

@@ -41,6 +41,7 @@ struct pa_mapping {
  * @block: what the caller has
  * @mapped: bytes of the mapping
  * @base: where the mapping begins
+ * @asked: bytes that were asked for last, so that growing and shrinking are told apart
  * @magic: where an arena has it: PA_MAGIC_LARGE
  * @flags: PA_LARGE_UNLISTED
  * @no_owner_either: 0, where the second descriptor has its owner
@@ -52,7 +53,7 @@ struct pa_large {
 	char *block;
 	size_t mapped;
 	char *base;
-	u64 unused;
+	size_t asked;
 	u32 magic;
 	u32 flags;
 	u64 unused_too;
@@ -63,6 +64,7 @@ struct pa_large {
 
 void *pa_large_alloc(size_t size, size_t align, bool zero);
 void pa_large_free(struct pa_large *large);
+void *pa_large_grow(size_t size);
 void *pa_large_resize(struct pa_large *large, size_t size);
 size_t pa_large_usable(const struct pa_large *large);
 struct pa_large *pa_large_of(const void *p);

@@ -92,13 +92,14 @@ bool pa_magazine_put(struct pa_mapping *m)
 
 /**
  * pa_magazine_take() - a mapping that the thread has kept
- * @total: bytes; it may be twice as large
+ * @total: bytes
+ * @most: bytes that it may have
  *
  * Context: any, also a signal handler; nothing is locked.
  * Return: its entry, owned by the caller; or NULL. It may be too small after
  * all: then another one came to its place.
  */
-struct pa_mapping *pa_magazine_take(size_t total)
+struct pa_mapping *pa_magazine_take(size_t total, size_t most)
 {
 	struct pa_magazine *mag = &pa_magazines[pa_magazine_own()];
 	unsigned int k;
@@ -109,7 +110,7 @@ struct pa_mapping *pa_magazine_take(size_t total)
 		struct pa_mapping *m = READ_ONCE(mag->place[k]);
 		size_t bytes = m ? READ_ONCE(m->bytes) : 0;
 
-		if (bytes >= total && bytes <= total * 2 && pa_place_take(&mag->place[k], m))
+		if (bytes >= total && bytes <= most && pa_place_take(&mag->place[k], m))
 			return m;
 	}
 	return NULL;

@@ -9,7 +9,7 @@
 #include "pa_large.h"
 
 bool pa_magazine_put(struct pa_mapping *m);
-struct pa_mapping *pa_magazine_take(size_t total);
+struct pa_mapping *pa_magazine_take(size_t total, size_t most);
 struct pa_mapping *pa_magazine_empty(void);
 struct pa_mapping *pa_magazine_old(u64 now, u64 delay, size_t most);
 void pa_magazine_count(u64 *blocks, u64 *bytes);

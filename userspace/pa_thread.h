@@ -42,6 +42,7 @@ typedef s16 pa_room_t;
  * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
  * @walking: depth of functions that stand on arenas
  * @reading: depth of read-side sections that are only counted
+ * @grown: the block that realloc() moved last to where it has more room
  */
 struct pa_thread {
 	struct pa_slot *slot;
@@ -53,6 +54,7 @@ struct pa_thread {
 	u32 hooks;
 	u32 walking;
 	u32 reading;
+	const void *grown;
 };
 
 static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 832),

@@ -250,6 +250,83 @@ static void case_large(uint64_t *seed)
 	TAP_CHECK(resident < base + (1 << 20));
 }
 
+/* Page faults of one buffer that gets to @size, by pieces or by doubling it, and is freed. */
+static long append_round(size_t size, bool doubled)
+{
+	struct rusage before, after;
+	size_t n = 0, more;
+	char *p = NULL;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (n = 0; n < size; n += more) {
+		more = doubled && n ? n : 1000;
+		if (doubled) {
+			char *q = malloc(n + more);
+
+			if (n)
+				memcpy(q, p, n);
+			free(p);
+			p = q;
+		} else {
+			p = realloc(p, n + more);
+		}
+		if (!p)
+			tap_bail_out("no memory");
+		memset(p + n, 1, more);
+	}
+	free(p);
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/*
+ * Buffers that grow, one after the other: after some rounds they find pages that are there, and the peak is
+ * that of the first ones. A buffer that is made smaller gives back what it does not need.
+ */
+static void case_append(void)
+{
+	static const size_t sizes[] = { 60000, 300000, 1000000, 16000000 };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	long faults = 0, first;
+	size_t base, i;
+	int round;
+	char *p;
+
+	for (i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t size = sizes[i / 2];
+		bool doubled = i & 1;
+
+		/* From 1 MiB on, a buffer that grows in place is not copied to what was kept. */
+		if (!doubled && size > 1000000)
+			continue;
+		first = append_round(size, doubled);
+		for (round = 0; round < 20; round++)
+			faults = append_round(size, doubled);
+		tap_diag("%zu bytes %s: %ld page faults, in the last round %ld", size,
+			 doubled ? "by doubling" : "in pieces of 1000", first, faults);
+		TAP_CHECK(faults <= (long)(size / page / 4));
+	}
+	malloc_trim(0);
+	look("malloc_trim");
+	base = resident;
+	p = malloc(4000000);
+	memset(p, 1, 4000000);
+	p = realloc(p, 40000);
+	look("4000000 bytes, then 40000 of them");
+	TAP_CHECK(resident < base + 1000000 && p[39999] == 1);
+	free(p);
+	/* What was kept is too large for a block, and that then becomes smaller. */
+	append_round(900000, false);
+	p = realloc(realloc(malloc(32000), 100000), 200000);
+	memset(p, 1, 200000);
+	malloc_trim(0);
+	base = resident;
+	p = realloc(p, 40000);
+	look("a buffer of 200000 bytes in a kept mapping, then of 40000");
+	TAP_CHECK(p[0] == 1 && p[39999] == 1 && malloc_usable_size(p) < 100000);
+	free(p);
+}
+
 /*
  * Huge pages are called off when most of a large heap is free, and asked for when most of it is in use again:
  * at once if it has to grow for that, otherwise with the next look after idle memory.
@@ -605,6 +682,8 @@ int main(int argc, char **argv)
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
 		case_large(&seed);
+	else if (!strcmp(name, "append"))
+		case_append();
 	else if (!strcmp(name, "swing"))
 		case_swing(&seed);
 	else if (!strcmp(name, "share"))
@@ -620,8 +699,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|swing|share|thin|"
-			     "grow|obstacle|waits|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|append|swing|share|"
+			     "thin|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

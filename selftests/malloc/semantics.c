@@ -225,6 +225,25 @@ static void test_realloc_steps(void)
 	free(p);
 }
 
+/* All that malloc_usable_size() says may be used, and comes along. */
+static void test_realloc_usable(void)
+{
+	size_t n, have, i;
+
+	for (n = 20; n < 3000000; n += n / 3) {
+		unsigned char *p = realloc(malloc(n), n + n / 9);
+
+		have = malloc_usable_size(p);
+		TAP_CHECK(have >= n + n / 9);
+		memset(p, 79, have);
+		p = realloc(p, have + 1 + n / 2);
+		for (i = 0; i < have && p[i] == 79; i++)
+			;
+		TAP_CHECK(i == have);
+		free(p);
+	}
+}
+
 static void test_posix_memalign(void)
 {
 	static const size_t bad[] = { 0, 1, 2, 4, 7, 9, 24, 4095, 12, SIZE_MAX };
@@ -528,6 +547,7 @@ int main(int argc, char **argv)
 	tap_test("realloc(p, 0) frees", test_realloc_zero);
 	tap_test("realloc keeps the contents, between all kinds of sizes", test_realloc_keeps);
 	tap_test("realloc in many steps", test_realloc_steps);
+	tap_test("realloc keeps all usable bytes", test_realloc_usable);
 	tap_test("posix_memalign", test_posix_memalign);
 	tap_test("memalign and aligned_alloc with any alignment", test_memalign_any);
 	tap_test("alignments of an arena and more", test_aligned_to_arenas);
