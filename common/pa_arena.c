@@ -514,7 +514,7 @@ bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools)
 	if (head)
 		head->all_prev = arena;
 	rcu_assign_pointer(node->all, arena);
-	node->mapped++;
+	WRITE_ONCE(node->mapped, node->mapped + 1);
 	node->bytes += pa_arena_bytes(arena);
 	if (node->bytes > node->bytes_peak)
 		node->bytes_peak = node->bytes;

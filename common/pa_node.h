@@ -22,7 +22,7 @@
  * @empty_least: the fewest there were since pa_arenas_unused()
  * @bytes: what they take; less than their number says when pools are missing
  * @bytes_peak: the most there ever were
- * @mapped: arenas mapped since the start
+ * @mapped: arenas mapped since the start; read without the lock, too
  * @unmapped: arenas given back since the start
  * @pools: pools in use
  * @pools_peak: the most there ever were

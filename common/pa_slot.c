@@ -329,6 +329,7 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	PA_WRITE_OWN(slot->refills, slot->refills + 1);
+	c->filled = true;
 	if (cls < PA_BINS)
 		pa_bin_filled(slot, cls, pool->left - before);
 	else
@@ -449,6 +450,33 @@ static bool pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
 		pa_pool_release(slot, pool);
 	}
 	return !most;
+}
+
+/**
+ * pa_slot_release_stale() - return what the slot caches of classes it no longer uses
+ * @slot: the entered slot, whose node is going to get one more arena
+ *
+ * The blocks in a class's bin can be of as many pools. Classes whose bin was filled
+ * since the last arena are left alone.
+ *
+ * Return: true if pools went back.
+ */
+bool pa_slot_release_stale(struct pa_slot *slot)
+{
+	u64 pools = slot->pools, mapped = READ_ONCE(slot->node->mapped);
+	unsigned int cls;
+
+	if (slot->stale_mapped == mapped)
+		return false;
+	slot->stale_mapped = mapped;
+	for (cls = 1; cls < PA_BINS; cls++) {
+		if (slot->cls[cls].filled)
+			slot->cls[cls].filled = false;
+		else
+			while (slot->cls[cls].pools && pa_slot_flush_class(slot, cls))
+				;
+	}
+	return slot->pools < pools;
 }
 
 /**

@@ -34,6 +34,7 @@ struct pa_bins {
  * @usable: further pools with blocks to give, most recently usable first
  * @pools: pools owned, full ones too
  * @shorts: refills in a row that brought few blocks
+ * @filled: the bin was filled since pa_slot_release_stale()
  * @unfreed: what the room of the bin is at its next refill if nothing is freed
  *	until then
  */
@@ -42,6 +43,7 @@ struct pa_slot_class {
 	struct pa_pool *usable;
 	u32 pools;
 	u8 shorts;
+	bool filled;
 	pa_room_t unfreed;
 };
 
@@ -75,6 +77,7 @@ struct pa_slot_class {
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
  * @kept_pools: the most that @pools was since what was kept went back. Owner.
+ * @stale_mapped: arenas mapped at the last pa_slot_release_stale(). Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
@@ -114,6 +117,7 @@ struct pa_slot {
 	size_t kept_bytes;
 	size_t kept_most;
 	u64 kept_pools;
+	u64 stale_mapped;
 };
 
 /*
@@ -144,6 +148,7 @@ void pa_slot_drain(struct pa_slot *slot);
 bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step);
 void pa_slot_flush(struct pa_slot *slot);
 void pa_slot_release_kept(struct pa_slot *slot);
+bool pa_slot_release_stale(struct pa_slot *slot);
 void pa_pool_enqueue(struct pa_pool *pool);
 struct pa_qnode *pa_shared_sweep_some(struct pa_slot *slot, struct pa_qnode *q);
 void pa_shared_sweep(struct pa_slot *slot, struct pa_node *node);

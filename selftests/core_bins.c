@@ -340,6 +340,35 @@ static void bin_too_long(void)
 	close(null);
 }
 
+/*
+ * Before the heap grows, what a class has in its bin goes back if the bin was not filled since the last
+ * time, and with it the pools that this has kept; once per arena.
+ */
+static void stale_go(void)
+{
+	struct pa_slot *slot = &slots[0];
+	unsigned int cls, other = 20;
+
+	for (cls = 1; cls < PA_FIRST_MEDIUM; cls += 9) {
+		start(0);
+		while (slot->cls[cls].pools < 8)
+			alloc_from(0, cls);
+		while (oracle.n)
+			free_through(0, below(oracle.n), false);
+		alloc_from(0, other);
+		TAP_CHECK(!pa_slot_release_stale(slot) && slot->bins->bin[cls]);
+		empty_bin(other);
+		while (!slot->bins->bin[other])
+			alloc_from(0, other);
+		TAP_CHECK(!pa_slot_release_stale(slot) && slot->bins->bin[cls]);
+		TAP_CHECK(pa_arenas_grow(&node, 0, 1) && slot->cls[cls].pools);
+		TAP_CHECK(pa_slot_release_stale(slot));
+		TAP_CHECK(!slot->bins->bin[cls] && !slot->cls[cls].pools && slot->bins->bin[other]);
+		check_all();
+		empty_everything();
+	}
+}
+
 static size_t kept_bytes(const struct pa_slot *slot)
 {
 	size_t bytes = 0;
@@ -426,7 +455,7 @@ static void spans_let_go(void)
 int main(void)
 {
 	slots_init();
-	tap_start(10);
+	tap_start(11);
 	rng = tap_seed();
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
@@ -436,6 +465,7 @@ int main(void)
 	tap_test("an event that comes late", late_event);
 	tap_test("more blocks freed than there are", freed_too_often);
 	tap_test("a bin with a block too many", bin_too_long);
+	tap_test("what is in bins that nobody fills goes before the heap grows", stale_go);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("they go when the heap has halved", spans_let_go);
 	oracle_done(&oracle);

@@ -241,17 +241,35 @@ static bool pa_parked_put(struct pa_thread_slot *t)
 	return room;
 }
 
+/* What the thread's own bins have of classes that it has not used lately. */
+static bool pa_reclaim_own(void)
+{
+	struct pa_bins *bins = pa_thread.state == PA_THREAD_READY ? pa_slot_enter() : NULL;
+	bool some;
+
+	if (!bins)
+		return false;
+	some = pa_slot_release_stale(bins->slot);
+	pa_slot_leave(bins);
+	return some;
+}
+
 /**
  * pa_reclaim() - contract: let go what waits to be used again
  *
- * Stops the slot that has been parked longest.
+ * Blocks in bins that the caller no longer fills; then stops the slot that has been
+ * parked longest.
  * Return: false if there was none, or inside a slow path.
  */
 bool pa_reclaim(void)
 {
 	struct pa_thread_slot *t = NULL;
 
-	if (!READ_ONCE(pa_nparked) || pa_thread.level)
+	if (pa_thread.level)
+		return false;
+	if (pa_reclaim_own())
+		return true;
+	if (!READ_ONCE(pa_nparked))
 		return false;
 	pa_thread.level++;
 	pa_lock(&pa_init_mutex);

@@ -327,6 +327,33 @@ static void case_append(void)
 	free(p);
 }
 
+/* The sizes of 20000 records drift: what the sizes before had goes to the next ones. */
+static void case_drift(uint64_t *seed)
+{
+	size_t base, live = 0, size = 0, i;
+	unsigned int step;
+
+	look("at the start");
+	base = resident;
+	for (step = 0; step < 20; step++) {
+		for (i = 0; i < 60000; i++) {
+			size_t n = tap_random(seed) % 20000;
+
+			free(record[n]);
+			size = 16 + step * 40 + tap_random(seed) % 60;
+			record[n] = malloc(size);
+			if (!record[n])
+				tap_bail_out("no memory");
+			memset(record[n], 1, size);
+		}
+	}
+	for (i = 0; i < 20000; i++)
+		live += record[i] ? malloc_usable_size(record[i]) : 0;
+	look("20000 records, the sizes of which have drifted from 16 to 840 bytes");
+	tap_diag("%zu bytes in them", live);
+	TAP_CHECK(resident - base <= live / 4 * 9);
+}
+
 /*
  * Huge pages are called off when most of a large heap is free, and asked for when most of it is in use again:
  * at once if it has to grow for that, otherwise with the next look after idle memory.
@@ -684,6 +711,8 @@ int main(int argc, char **argv)
 		case_large(&seed);
 	else if (!strcmp(name, "append"))
 		case_append();
+	else if (!strcmp(name, "drift"))
+		case_drift(&seed);
 	else if (!strcmp(name, "swing"))
 		case_swing(&seed);
 	else if (!strcmp(name, "share"))
@@ -699,8 +728,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|append|swing|share|"
-			     "thin|grow|obstacle|waits|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|append|drift|swing|"
+			     "share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
