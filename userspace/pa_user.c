@@ -384,14 +384,16 @@ static __always_inline void *pa_user_get(size_t size, size_t align, size_t most)
 
 /*
  * A block that grew in the last realloc() of the thread that moved one, and grows again by
- * little, goes on: it gets a quarter more. From so many bytes on, where moving is work.
+ * little, goes on: it gets a quarter more, and from PA_APPEND_MUCH bytes on half of it, since
+ * pages that are not touched cost little. Not below PA_APPEND_LEAST: there moving is no work.
  */
 #define PA_APPEND_LEAST	1024
+#define PA_APPEND_MUCH	4096
 #define PA_APPEND_STEP	8
 
 static void *pa_user_get_to_grow(const void *p, size_t old, size_t size, size_t align)
 {
-	size_t more = old + old / 4;
+	size_t more = old + old / (old < PA_APPEND_MUCH ? 4 : 2);
 
 	if (size > PA_GROWN_MAX)
 		return pa_large_grow(size);
@@ -457,7 +459,9 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 		if (q)
 			return q;
 	}
-	if (size <= old && (size > old / 4 * 3 || old <= 16))
+	/* One that has got more than it asked for is not smaller because of that. */
+	if (size <= old && (size > old / 4 * 3 || old <= 16 ||
+			    (size > old / 2 && p == pa_thread.grown)))
 		return p;
 	return pa_user_move(p, old, size, align);
 }
