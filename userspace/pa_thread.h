@@ -30,6 +30,8 @@ typedef s16 pa_room_t;
 #define PA_ROOM_TAKEN	32
 #define PA_ROOM_GIVEN	33
 
+#define PA_GROWN	16
+
 /**
  * struct pa_thread - what a thread has in its TLS block
  * @slot: as struct pa_bins
@@ -42,7 +44,8 @@ typedef s16 pa_room_t;
  * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
  * @walking: depth of functions that stand on arenas
  * @reading: depth of read-side sections that are only counted
- * @grown: the block that realloc() moved last to where it has more room
+ * @grown: parts of hashes of the blocks that realloc() has lately moved to where they
+ *	have more room
  */
 struct pa_thread {
 	struct pa_slot *slot;
@@ -54,7 +57,7 @@ struct pa_thread {
 	u32 hooks;
 	u32 walking;
 	u32 reading;
-	const void *grown;
+	u16 grown[PA_GROWN];
 };
 
 static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 832),

@@ -383,8 +383,33 @@ static __always_inline void *pa_user_get(size_t size, size_t align, size_t most)
 }
 
 /*
- * A block that grew in the last realloc() of the thread that moved one, and grows again by
- * little, goes on: it gets a quarter more, and from PA_APPEND_MUCH bytes on half of it, since
+ * Blocks that have grown lately, by 4 bits of a hash of their address, and 16 others: if
+ * another block is taken for one of them it gets more than it asks for. Fibonacci hashing:
+ * D. Knuth, The Art of Computer Programming 3, 6.4.
+ */
+static_assert(PA_GROWN == 16, "4 bits");
+
+static __always_inline u64 pa_user_hash(const void *p)
+{
+	return (uintptr_t)p * 0x9e3779b97f4a7c15ULL;
+}
+
+static bool pa_user_has_grown(const void *p)
+{
+	u64 hash = pa_user_hash(p);
+
+	return pa_thread.grown[hash >> 60] == (u16)(hash >> 44);
+}
+
+static void pa_user_note_grown(const void *p)
+{
+	u64 hash = pa_user_hash(p);
+
+	pa_thread.grown[hash >> 60] = (u16)(hash >> 44);
+}
+
+/*
+ * A block that has grown, and grows again by little, goes on: it gets a quarter more, and from PA_APPEND_MUCH bytes on half of it, since
  * pages that are not touched cost little. Not below PA_APPEND_LEAST: there moving is no work.
  */
 #define PA_APPEND_LEAST	1024
@@ -397,7 +422,7 @@ static void *pa_user_get_to_grow(const void *p, size_t old, size_t size, size_t 
 
 	if (size > PA_GROWN_MAX)
 		return pa_large_grow(size);
-	if (p != pa_thread.grown || old < PA_APPEND_LEAST || size - old > old / PA_APPEND_STEP)
+	if (!pa_user_has_grown(p) || old < PA_APPEND_LEAST || size - old > old / PA_APPEND_STEP)
 		return NULL;
 	return pa_user_get(more < PA_GROWN_MAX ? more : PA_GROWN_MAX, align, PA_FAST_MAX);
 }
@@ -411,7 +436,7 @@ static __attribute__((noinline)) void *pa_user_grow(void *p, size_t old, size_t 
 		q = pa_user_get(size, align, PA_FAST_MAX);
 	if (!q)
 		return NULL;
-	pa_thread.grown = q;
+	pa_user_note_grown(q);
 	memcpy(q, p, old);
 	pa_user_free(p);
 	return q;
@@ -461,7 +486,7 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 	}
 	/* One that has got more than it asked for is not smaller because of that. */
 	if (size <= old && (size > old / 4 * 3 || old <= 16 ||
-			    (size > old / 2 && p == pa_thread.grown)))
+			    (size > old / 2 && pa_user_has_grown(p))))
 		return p;
 	return pa_user_move(p, old, size, align);
 }

@@ -2,14 +2,16 @@
 /*
  * append: a buffer grows by pieces of `step` bytes on the average with realloc,
  * as text does that is read or put together, until it has `max`; then it is
- * freed and the next one begins. One operation is one piece. What was written
- * before is checked at both ends after each step.
+ * freed and the next one begins. With `live` more than 1 so many of them grow in
+ * turn: then none can be the last block of a heap, with room behind it. One
+ * operation is one piece. What was written before is checked at both ends after
+ * each step.
  */
 #include "bench.h"
 
 #include <string.h>
 
-enum { MAX, STEP, OPS };
+enum { MAX, STEP, LIVE, OPS };
 
 struct text {
 	char *p;
@@ -27,29 +29,36 @@ static void text_append(struct text *t, size_t bytes, char tag)
 	t->size += bytes;
 }
 
+static void text_done(struct text *t)
+{
+	bench_free(t->p);
+	*t = (struct text){ NULL, 0 };
+}
+
 static void append_run(const long *v)
 {
-	struct text t = { NULL, 0 };
+	struct text *texts = bench_memory(v[LIVE] * sizeof(*texts));
 	uint64_t state = 0xa9;
 	long i;
 
-	if (v[MAX] < 1 || v[STEP] < 1)
-		bench_die("append needs max >= 1 and step >= 1");
+	if (v[MAX] < 1 || v[STEP] < 1 || v[LIVE] < 1)
+		bench_die("append needs max, step and live of 1 or more");
 	bench_start();
 	for (i = 0; i < v[OPS]; i++) {
-		text_append(&t, 1 + bench_below(bench_random(&state), 2 * v[STEP] - 1), i);
-		if (t.size >= (size_t)v[MAX]) {
-			bench_free(t.p);
-			t = (struct text){ NULL, 0 };
-		}
+		struct text *t = &texts[i % v[LIVE]];
+
+		text_append(t, 1 + bench_below(bench_random(&state), 2 * v[STEP] - 1), i);
+		if (t->size >= (size_t)v[MAX])
+			text_done(t);
 	}
-	bench_free(t.p);
+	for (i = 0; i < v[LIVE]; i++)
+		text_done(&texts[i]);
 	bench_stop(v[OPS]);
 }
 
 const struct workload append_workload = {
 	.name = "append",
 	.help = "buffers that grow by small pieces with realloc",
-	.params = { { "max", 200000 }, { "step", 300 }, { "ops", 300000 } },
+	.params = { { "max", 200000 }, { "step", 300 }, { "live", 1 }, { "ops", 300000 } },
 	.run = append_run,
 };
