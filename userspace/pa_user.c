@@ -409,8 +409,9 @@ static void pa_user_note_grown(const void *p)
 }
 
 /*
- * A block that has grown, and grows again by little, goes on: it gets a quarter more, and from PA_APPEND_MUCH bytes on half of it, since
- * pages that are not touched cost little. Not below PA_APPEND_LEAST: there moving is no work.
+ * A block that has grown, and grows again by little, goes on: it gets a quarter more, and from
+ * PA_APPEND_MUCH bytes on half of it, since pages that are not touched cost little. Not below
+ * PA_APPEND_LEAST: there moving is no work.
  */
 #define PA_APPEND_LEAST	1024
 #define PA_APPEND_MUCH	4096
