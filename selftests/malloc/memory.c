@@ -301,7 +301,7 @@ static void case_append(void)
 			continue;
 		first = append_round(size, doubled);
 		faults = first;
-		/* What is kept was given back within the last second: a round that is stopped learns nothing. */
+		/* What is kept was given back within the last second: a stopped round learns nothing. */
 		for (round = 1; round < 100 && faults > (long)(size / page / 4); round++)
 			faults = append_round(size, doubled);
 		tap_diag("%zu bytes %s: %ld page faults, in round %d %ld", size,
