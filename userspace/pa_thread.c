@@ -254,21 +254,11 @@ static bool pa_reclaim_own(void)
 	return some;
 }
 
-/**
- * pa_reclaim() - contract: let go what waits to be used again
- *
- * Blocks in bins that the caller no longer fills; then stops the slot that has been
- * parked longest.
- * Return: false if there was none, or inside a slow path.
- */
-bool pa_reclaim(void)
+/* Stops the slot that has been parked longest. Return: false if there was none. */
+static bool pa_reclaim_parked(void)
 {
 	struct pa_thread_slot *t = NULL;
 
-	if (pa_thread.level)
-		return false;
-	if (pa_reclaim_own())
-		return true;
 	if (!READ_ONCE(pa_nparked))
 		return false;
 	pa_thread.level++;
@@ -284,6 +274,18 @@ bool pa_reclaim(void)
 	return t;
 }
 
+/**
+ * pa_reclaim() - contract: let go what waits to be used again
+ *
+ * Blocks in bins that the caller no longer fills; then the slot that has been parked
+ * longest.
+ * Return: false if there was none, or inside a slow path.
+ */
+bool pa_reclaim(void)
+{
+	return !pa_thread.level && (pa_reclaim_own() || pa_reclaim_parked());
+}
+
 /* Once per delay: slots that nobody wanted since the last time are stopped. */
 void pa_parked_look(void)
 {
@@ -295,7 +297,7 @@ void pa_parked_look(void)
 	least = pa_parked_least;
 	pa_parked_least = pa_nparked;
 	pa_unlock(&pa_init_mutex);
-	while (least-- && pa_reclaim())
+	while (least-- && pa_reclaim_parked())
 		;
 }
 
