@@ -348,7 +348,7 @@ static struct pa_mapping *pa_large_cached_to_grow(size_t total, size_t most)
 	return m;
 }
 
-/* A kept mapping is used again, or NULL. Return: its block, or NULL. */
+/* A kept mapping, or NULL, is used again. Return: its block, or NULL. */
 static void *pa_large_wake(struct pa_mapping *m, size_t size)
 {
 	if (!m)
@@ -375,6 +375,7 @@ static void *pa_large_reuse(size_t total, size_t size)
 	return pa_large_wake(m, size);
 }
 
+/* Likewise, one for a block that grows, and is going to be copied there. */
 static void *pa_large_reuse_to_grow(size_t total, size_t size)
 {
 	size_t most = total * PA_GROW_FACTOR;
@@ -403,6 +404,18 @@ static size_t pa_large_total_to_grow(size_t offset, size_t size)
 	return total + (total / (total < PA_GROW_COPY ? 2 : 8) & ~(pa_page_size - 1));
 }
 
+/* Charges what a block of @old bytes grows by. Return: bytes it may have then, or 0. */
+static size_t pa_large_charge(size_t offset, size_t size, size_t old)
+{
+	size_t total = pa_large_total_to_grow(offset, size);
+
+	if (pa_os_charge(total - old))
+		return total;
+	total = pa_large_total(offset, size);
+	return pa_os_charge(total - old) ? total : 0;
+}
+
+/* A block in a new mapping of @total bytes. */
 static void *pa_large_new(size_t total, size_t size, size_t offset, size_t align, bool zero)
 {
 	bool nested = pa_thread.level, listed = false;
@@ -562,9 +575,9 @@ static struct pa_large *pa_large_remap(struct pa_large *large, size_t total)
  * @large: its header
  * @size: new size in bytes
  *
- * Grows in place or by moving pages; a growing block gets an eighth more
- * address space than it needs, so that appending is not a system call each
- * time. Shrinking gives the pages behind it back.
+ * Grows by copying to a kept mapping, in place, or by moving pages; a growing block
+ * gets more address space than it needs (PA_GROW_COPY), if the limit lets it. Shrinking
+ * gives the pages behind it back.
  *
  * Return: the block, perhaps elsewhere, or NULL: the caller must copy.
  */
@@ -593,8 +606,10 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 			pa_large_free(large);
 			return block;
 		}
-		total = pa_large_total_to_grow(offset, size);
-		if (pa_os_inject_failure() || !pa_os_charge(total - old))
+		if (pa_os_inject_failure())
+			return NULL;
+		total = pa_large_charge(offset, size, old);
+		if (!total)
 			return NULL;
 	}
 	if (total > old)

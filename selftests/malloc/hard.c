@@ -523,6 +523,20 @@ static void case_rlimit(void)
 /* POOLALLOC=limit=64M does it. */
 static void case_limit(void)
 {
+	size_t most = 64 << 20;
+	char *p, *q;
+
+	while (most && !(p = malloc(most)))
+		most -= 1 << 20;
+	free(p);
+	malloc_trim(0);
+	/* What a growing block gets beyond what it asks for does not matter if there is no room for it. */
+	p = malloc(most / 2);
+	TAP_CHECK(p);
+	p[0] = 1;
+	q = realloc(p, most - (1 << 20));
+	TAP_CHECK(q && q[0] == 1);
+	free(q ? q : p);
 	exhaust_all(64 << 20);
 }
 
