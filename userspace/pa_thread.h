@@ -30,6 +30,7 @@ typedef s16 pa_room_t;
 #define PA_ROOM_TAKEN	32
 #define PA_ROOM_GIVEN	33
 
+/* Blocks that grow and are remembered. */
 #define PA_GROWN	16
 
 /**

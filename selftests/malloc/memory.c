@@ -280,8 +280,8 @@ static long append_round(size_t size, bool doubled)
 }
 
 /*
- * Buffers that grow, one after the other: after some rounds they find pages that are there, and the peak is
- * that of the first ones. A buffer that is made smaller gives back what it does not need.
+ * Buffers that grow, one after the other: after some rounds they find pages that are there. A buffer that is
+ * made smaller gives back what it does not need.
  */
 static void case_append(void)
 {
