@@ -51,6 +51,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" large
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" append
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" turns
 	pass_on "$geometry" preload "" "$work/memory" drift
 	pass_on "$geometry" preload "" "$work/memory" swing
 	pass_on "$geometry" preload "" "$work/memory" share

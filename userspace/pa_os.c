@@ -234,6 +234,21 @@ static void *pa_arena_take(bool *fresh)
 	return base;
 }
 
+/*
+ * If @bytes on top would be a new peak, freed large blocks that are kept for later go back.
+ * Return: by how much it still would be one.
+ */
+static size_t pa_os_purge_for(size_t bytes)
+{
+	size_t now = READ_ONCE(pa_charged) + bytes, peak = READ_ONCE(pa_peak), some;
+
+	if (pa_options.purge_delay == PA_NEVER)
+		return 0;
+	while (now > peak && (some = pa_large_purge(pa_os_clock(), 0, now - peak)))
+		now -= some < now ? some : now;
+	return now > peak ? now - peak : 0;
+}
+
 /**
  * pa_arena_map() - contract: memory for one arena
  * @nid: unused
@@ -253,6 +268,7 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 	(void)npools;
 	if (pa_os_inject_failure())
 		return NULL;
+	pa_os_purge_for(PA_ARENA_SIZE);
 	do {
 		if (pa_os_charge(PA_ARENA_SIZE)) {
 			p = pa_arena_take(fresh);
@@ -565,13 +581,8 @@ size_t pa_os_trim(void)
  */
 void pa_os_make_room(size_t bytes)
 {
-	size_t now = READ_ONCE(pa_charged) + bytes, peak = READ_ONCE(pa_peak), some, arenas;
+	size_t over = pa_os_purge_for(bytes), arenas = over ? (over - 1) / PA_ARENA_SIZE + 1 : 0;
 
-	if (now <= peak || pa_options.purge_delay == PA_NEVER)
-		return;
-	while (now > peak && (some = pa_large_purge(pa_os_clock(), 0, now - peak)))
-		now -= some < now ? some : now;
-	arenas = now > peak ? (now - peak - 1) / PA_ARENA_SIZE + 1 : 0;
 	if (arenas && READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
 		pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve,
 				       arenas < UINT_MAX ? (unsigned int)arenas : UINT_MAX);

@@ -191,6 +191,39 @@ static void case_phases(uint64_t *seed)
 		free(p[i]);
 }
 
+/* Small blocks and large ones in turn: what is kept of one kind does not come on top of the other. */
+static void case_turns(uint64_t *seed)
+{
+	size_t base, peak = 0, large = 800 << 10, i;
+	unsigned int round;
+	char *p[40];
+
+	look("at the start");
+	base = resident;
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < 60000; i++) {
+			record[i] = malloc(300 + tap_random(seed) % 600);
+			record[i][0] = 1;
+		}
+		look("60000 small blocks");
+		if (!round)
+			peak = resident;
+		TAP_CHECK(share(resident, base, peak) <= 1300);
+		for (i = 0; i < 60000; i++) {
+			free(record[i]);
+			record[i] = NULL;
+		}
+		for (i = 0; i < 40; i++) {
+			p[i] = malloc(large);
+			memset(p[i], 1, large);
+		}
+		look("40 large blocks instead");
+		TAP_CHECK(share(resident, base, peak) <= 1300);
+		for (i = 0; i < 40; i++)
+			free(p[i]);
+	}
+}
+
 /* All allocated, all freed, again and again within the delay: pages are touched once. */
 static void case_cycles(uint64_t *seed)
 {
@@ -707,6 +740,8 @@ int main(int argc, char **argv)
 		case_sleep(&seed);
 	else if (!strcmp(name, "phases"))
 		case_phases(&seed);
+	else if (!strcmp(name, "turns"))
+		case_turns(&seed);
 	else if (!strcmp(name, "cycles"))
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
@@ -730,8 +765,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|cycles|large|append|drift|swing|"
-			     "share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|turns|cycles|large|append|drift|"
+			     "swing|share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
