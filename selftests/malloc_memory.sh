@@ -41,6 +41,7 @@ edge_result() {
 }
 
 compile memory memory.c
+compile growth growth.c
 tap_start
 for geometry in seed modern; do
 	make_library "$geometry"
@@ -49,7 +50,9 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" sleep
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" cycles
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" large
-	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" append
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" append
+	pass_on "$geometry" preload "" "$work/growth" stay
+	pass_on "$geometry" preload "" "$work/growth" turn
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" turns
 	pass_on "$geometry" preload "" "$work/memory" drift

@@ -261,7 +261,7 @@ static __always_inline size_t pa_user_own_size(const void *p)
 static __always_inline bool pa_user_stays(const void *p, size_t size, size_t *old)
 {
 	*old = pa_user_own_size(p);
-	return size <= *old && size > *old / 4 * 3;
+	return size <= *old && size > *old / 8 * 5;
 }
 
 #endif

@@ -3,7 +3,7 @@
  * Memory goes back: memory CASE [NUMBER]. Resident and mapped figures are the
  * kernel's own.
  */
-#include "tap.h"
+#include "resident.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -18,30 +18,6 @@
 #define RECORDS	400000
 
 static char *record[RECORDS];
-
-/* Resident and mapped bytes of anonymous memory in the heap. */
-static size_t resident, mapped;
-
-static void look(const char *when)
-{
-	static char line[256];
-	FILE *f = fopen("/proc/self/smaps_rollup", "r");
-	unsigned long pages = 0, kib;
-
-	resident = 0;
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Anonymous: %lu kB", &kib) == 1)
-			resident = kib << 10;
-	if (f)
-		fclose(f);
-	f = fopen("/proc/self/statm", "r");
-	if (!f || fscanf(f, "%lu", &pages) != 1)
-		tap_bail_out("no /proc/self/statm");
-	fclose(f);
-	mapped = pages * (size_t)sysconf(_SC_PAGESIZE);
-	tap_diag("%-28s resident %7.1f MiB, mapped %7.1f MiB", when,
-		 (double)resident / (1 << 20), (double)mapped / (1 << 20));
-}
 
 /* Sizes as CPython asks for them: small objects, some tables, few large ones. */
 static size_t python_size(uint64_t r)
@@ -106,11 +82,6 @@ static void go_on(unsigned int seconds)
 			free(p[i]);
 		usleep(1000);
 	}
-}
-
-static size_t share(size_t now, size_t base, size_t peak)
-{
-	return now <= base ? 0 : (now - base) * 1000 / (peak - base);
 }
 
 static void case_all_freed(uint64_t *seed)
@@ -281,85 +252,6 @@ static void case_large(uint64_t *seed)
 	malloc_trim(0);
 	look("malloc_trim");
 	TAP_CHECK(resident < base + (1 << 20));
-}
-
-/* Page faults of one buffer that gets to @size, by pieces or by doubling it, and is freed. */
-static long append_round(size_t size, bool doubled)
-{
-	struct rusage before, after;
-	size_t n = 0, more;
-	char *p = NULL;
-
-	getrusage(RUSAGE_SELF, &before);
-	for (n = 0; n < size; n += more) {
-		more = doubled && n ? n : 1000;
-		if (doubled) {
-			char *q = malloc(n + more);
-
-			if (n)
-				memcpy(q, p, n);
-			free(p);
-			p = q;
-		} else {
-			p = realloc(p, n + more);
-		}
-		if (!p)
-			tap_bail_out("no memory");
-		memset(p + n, 1, more);
-	}
-	free(p);
-	getrusage(RUSAGE_SELF, &after);
-	return after.ru_minflt - before.ru_minflt;
-}
-
-/*
- * Buffers that grow, one after the other: after some rounds they find pages that are there. A buffer that is
- * made smaller gives back what it does not need.
- */
-static void case_append(void)
-{
-	static const size_t sizes[] = { 60000, 300000, 1000000, 16000000 };
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	long faults = 0, first;
-	size_t base, i;
-	int round;
-	char *p;
-
-	for (i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t size = sizes[i / 2];
-		bool doubled = i & 1;
-
-		/* From 1 MiB on, a buffer that grows in place is not copied to what was kept. */
-		if (!doubled && size > 1000000)
-			continue;
-		first = append_round(size, doubled);
-		faults = first;
-		/* What is kept was given back within the last second: a stopped round learns nothing. */
-		for (round = 1; round < 100 && faults > (long)(size / page / 4); round++)
-			faults = append_round(size, doubled);
-		tap_diag("%zu bytes %s: %ld page faults, in round %d %ld", size,
-			 doubled ? "by doubling" : "in pieces of 1000", first, round, faults);
-		TAP_CHECK(faults <= (long)(size / page / 4));
-	}
-	malloc_trim(0);
-	look("malloc_trim");
-	base = resident;
-	p = malloc(4000000);
-	memset(p, 1, 4000000);
-	p = realloc(p, 40000);
-	look("4000000 bytes, then 40000 of them");
-	TAP_CHECK(resident < base + 1000000 && p[39999] == 1);
-	free(p);
-	/* What was kept is too large for a block, and that then becomes smaller. */
-	append_round(900000, false);
-	p = realloc(realloc(malloc(32000), 100000), 200000);
-	memset(p, 1, 200000);
-	malloc_trim(0);
-	base = resident;
-	p = realloc(p, 40000);
-	look("a buffer of 200000 bytes in a kept mapping, then of 40000");
-	TAP_CHECK(p[0] == 1 && p[39999] == 1 && malloc_usable_size(p) < 100000);
-	free(p);
 }
 
 /* The sizes of 20000 records drift: what the sizes before had goes to the next ones. */
@@ -746,8 +638,6 @@ int main(int argc, char **argv)
 		case_cycles(&seed);
 	else if (!strcmp(name, "large"))
 		case_large(&seed);
-	else if (!strcmp(name, "append"))
-		case_append();
 	else if (!strcmp(name, "drift"))
 		case_drift(&seed);
 	else if (!strcmp(name, "swing"))
@@ -765,8 +655,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "churn"))
 		case_churn(&seed, number);
 	else
-		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|turns|cycles|large|append|drift|"
-			     "swing|share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
+		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|turns|cycles|large|drift|swing|"
+			     "share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* What the process has resident, for the tests of memory. */
+#ifndef RESIDENT_H
+#define RESIDENT_H
+
+#include "tap.h"
+
+/* Resident and mapped bytes of anonymous memory in the heap. */
+static size_t resident, mapped;
+
+static void look(const char *when)
+{
+	static char line[256];
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long pages = 0, kib;
+
+	resident = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Anonymous: %lu kB", &kib) == 1)
+			resident = kib << 10;
+	if (f)
+		fclose(f);
+	f = fopen("/proc/self/statm", "r");
+	if (!f || fscanf(f, "%lu", &pages) != 1)
+		tap_bail_out("no /proc/self/statm");
+	fclose(f);
+	mapped = pages * (size_t)sysconf(_SC_PAGESIZE);
+	tap_diag("%-28s resident %7.1f MiB, mapped %7.1f MiB", when,
+		 (double)resident / (1 << 20), (double)mapped / (1 << 20));
+}
+
+/* Thousandths of what was resident at @peak on top of @base. */
+static inline size_t share(size_t now, size_t base, size_t peak)
+{
+	return now <= base ? 0 : (now - base) * 1000 / (peak - base);
+}
+
+#endif
