@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* The table of large blocks, for pa_large.c. */
+#ifndef PA_MAPPING_H
+#define PA_MAPPING_H
+
+#include "pa_large.h"
+
+/* Bytes of the mappings of listed blocks in use, under pa_large_lock(). Those in magazines count. */
+extern u64 pa_large_bytes;
+
+void pa_unlisted_account(const struct pa_large *large, bool add);
+void pa_mapping_put(struct pa_mapping *m);
+void pa_large_account(const struct pa_mapping *m, bool live);
+bool pa_large_register(struct pa_large *large);
+
+#endif
