@@ -263,6 +263,10 @@ static void reallocation(void)
 	p = poolalloc_alloc(64);
 	TAP_CHECK(poolalloc_realloc(p, 57) == p);
 	TAP_CHECK(poolalloc_realloc(p, 64) == p);
+	/* Nor does it move when it shrinks to more than five eighths; to less gives the rest back. */
+	TAP_CHECK(poolalloc_realloc(p, 41) == p);
+	p = poolalloc_realloc(p, 40);
+	TAP_CHECK(p && poolalloc_usable_size(p) < 64);
 	p = poolalloc_realloc(p, 0);
 	TAP_CHECK(p && poolalloc_usable_size(p) >= 1);
 	poolalloc_free(p);

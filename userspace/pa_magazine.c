@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Magazines: the mappings of the large blocks that a thread freed last, for
- * its next ones, without the lock of pa_large.c.
+ * its next ones, without pa_large_lock().
  *
  * There is a fixed number of them, and a slot's number says which one its
  * thread uses: those of 64 threads are their own. So nothing happens when a thread ends, and threads that share

@@ -53,6 +53,28 @@ static void fill_all(uint64_t *seed)
 	fill(seed, RECORDS);
 }
 
+static void free_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < RECORDS; i++) {
+		free(record[i]);
+		record[i] = NULL;
+	}
+}
+
+static void fill_large(char **p, size_t n, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		p[i] = malloc(size);
+		if (!p[i])
+			tap_bail_out("no memory");
+		memset(p[i], 1, size);
+	}
+}
+
 /* Mappings for which huge pages are asked for (hg), or not wanted (nh). */
 static unsigned int advised(const char *flag)
 {
@@ -95,10 +117,7 @@ static void case_all_freed(uint64_t *seed)
 	look("400000 records");
 	peak = resident;
 	mapped_peak = mapped;
-	for (i = 0; i < RECORDS; i++) {
-		free(record[i]);
-		record[i] = NULL;
-	}
+	free_all();
 	look("all freed");
 	/* A slow machine gives less back in the time. */
 	for (i = 0; i < 8; i++) {
@@ -119,7 +138,7 @@ static void case_all_freed(uint64_t *seed)
 /* Long after it was allocated, all is freed, and nothing happens afterwards. */
 static void case_sleep(uint64_t *seed)
 {
-	size_t base, peak, i;
+	size_t base, peak;
 
 	look("at the start");
 	base = resident;
@@ -127,10 +146,7 @@ static void case_sleep(uint64_t *seed)
 	go_on(12);
 	look("12 s later");
 	peak = resident;
-	for (i = 0; i < RECORDS; i++) {
-		free(record[i]);
-		record[i] = NULL;
-	}
+	free_all();
 	look("all freed");
 	tap_diag("%zu per mille of the peak stay", share(resident, base, peak));
 	TAP_CHECK(share(resident, base, peak) <= 300);
@@ -148,14 +164,8 @@ static void case_phases(uint64_t *seed)
 	look("400000 records");
 	peak = resident;
 	want = (peak - base) / 256;
-	for (i = 0; i < RECORDS; i++) {
-		free(record[i]);
-		record[i] = NULL;
-	}
-	for (i = 0; i < 256; i++) {
-		p[i] = malloc(want);
-		memset(p[i], 1, want);
-	}
+	free_all();
+	fill_large(p, 256, want);
 	look("256 large blocks instead");
 	TAP_CHECK(share(resident, base, peak) <= 1300);
 	for (i = 0; i < 256; i++)
@@ -165,7 +175,7 @@ static void case_phases(uint64_t *seed)
 /* Small blocks and large ones in turn: what is kept of one kind does not come on top of the other. */
 static void case_turns(uint64_t *seed)
 {
-	size_t base, peak = 0, large = 800 << 10, i;
+	size_t base, peak = 0, i;
 	unsigned int round;
 	char *p[40];
 
@@ -174,20 +184,16 @@ static void case_turns(uint64_t *seed)
 	for (round = 0; round < 4; round++) {
 		for (i = 0; i < 60000; i++) {
 			record[i] = malloc(300 + tap_random(seed) % 600);
+			if (!record[i])
+				tap_bail_out("no memory");
 			record[i][0] = 1;
 		}
 		look("60000 small blocks");
 		if (!round)
 			peak = resident;
 		TAP_CHECK(share(resident, base, peak) <= 1300);
-		for (i = 0; i < 60000; i++) {
-			free(record[i]);
-			record[i] = NULL;
-		}
-		for (i = 0; i < 40; i++) {
-			p[i] = malloc(large);
-			memset(p[i], 1, large);
-		}
+		free_all();
+		fill_large(p, 40, 800 << 10);
 		look("40 large blocks instead");
 		TAP_CHECK(share(resident, base, peak) <= 1300);
 		for (i = 0; i < 40; i++)
@@ -199,7 +205,7 @@ static void case_turns(uint64_t *seed)
 static void case_cycles(uint64_t *seed)
 {
 	struct rusage before, after;
-	size_t pages, faults, i;
+	size_t pages, faults;
 	int round;
 
 	for (round = 0; round < 8; round++) {
@@ -209,10 +215,7 @@ static void case_cycles(uint64_t *seed)
 		fill_all(&same);
 		look("400000 records");
 		pages = resident / (size_t)sysconf(_SC_PAGESIZE);
-		for (i = 0; i < RECORDS; i++) {
-			free(record[i]);
-			record[i] = NULL;
-		}
+		free_all();
 		getrusage(RUSAGE_SELF, &after);
 		faults = (size_t)(after.ru_minflt - before.ru_minflt);
 		tap_diag("%zu page faults, %zu pages resident", faults, pages);
