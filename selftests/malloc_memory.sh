@@ -53,6 +53,8 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" append
 	pass_on "$geometry" preload "" "$work/growth" stay
 	pass_on "$geometry" preload "" "$work/growth" turn
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" refit
+	pass_on "$geometry" preload "" "$work/growth" mix
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" turns
 	pass_on "$geometry" preload "" "$work/memory" drift

@@ -18,14 +18,10 @@
 #include "pa_mapping.h"
 #include "pa_options.h"
 #include "pa_os.h"
+#include "pa_refit.h"
 
 #include <errno.h>
 #include <sys/mman.h>
-
-/* Mapped inside a slow path: in no table, no lock may be taken for it. */
-#define PA_LARGE_UNLISTED	1u
-/* Huge pages were asked for. */
-#define PA_LARGE_HUGE		2u
 
 /*
  * With thp=auto blocks from this size on get huge pages. A page of them that is
@@ -77,18 +73,6 @@ static void pa_large_settle(void)
 	}
 }
 
-/*
- * The header is at the beginning, where free() looks for an arena's first
- * descriptor: it must not be further on (PA_COLOURS). Huge pages need to be aligned,
- * too, and a table of pages that moves as a whole.
- */
-static char *pa_large_reserve(size_t total)
-{
-	size_t align = PA_COLOURS * PA_ARENA_SIZE;
-
-	return pa_os_reserve(total, total >= PA_HUGE && align < PA_HUGE ? PA_HUGE : align);
-}
-
 /* Page faults are what a large block costs. Huge pages are chosen before the first touch. */
 static bool pa_large_is_huge(size_t total)
 {
@@ -124,7 +108,7 @@ static struct pa_large *pa_large_map(size_t total, size_t size, size_t offset, s
 	if (!pa_os_charge(total))
 		return NULL;
 	if (align < PA_ARENA_SIZE) {
-		base = pa_large_reserve(total);
+		base = pa_refit_reserve(total);
 	} else {
 		front = align - offset;
 		base = total > (size_t)PTRDIFF_MAX - front ? NULL :
@@ -230,34 +214,15 @@ static struct pa_mapping *pa_large_own(size_t total, size_t most)
 	return NULL;
 }
 
-static struct pa_mapping *pa_large_cached(size_t total, bool last)
+/* From the cache. */
+static struct pa_mapping *pa_large_cached(size_t total, size_t most, bool largest)
 {
 	struct pa_mapping *m;
 
 	pa_large_lock();
-	m = pa_cache_take(total, 0, false);
-	if (!m) {
-		m = pa_cache_grow(total);
-		if (m || last)
-			pa_cache_missed(total, pa_large_bytes);
-	}
+	m = pa_cache_take(total, most, largest);
 	if (m)
 		pa_large_account(m, true);
-	pa_large_unlock();
-	return m;
-}
-
-/* A kept mapping in which a block can go on growing, or NULL. */
-static struct pa_mapping *pa_large_cached_to_grow(size_t total, size_t most)
-{
-	struct pa_mapping *m;
-
-	pa_large_lock();
-	m = pa_cache_take(total, most, true);
-	if (m)
-		pa_large_account(m, true);
-	else
-		pa_cache_missed(total, pa_large_bytes);
 	pa_large_unlock();
 	return m;
 }
@@ -273,19 +238,35 @@ static void *pa_large_wake(struct pa_mapping *m, size_t size)
 	return m->large + 1;
 }
 
-/* A block whose mapping was kept, or NULL. */
+static void pa_large_missed(size_t total)
+{
+	pa_large_lock();
+	pa_cache_missed(total, pa_large_bytes);
+	pa_large_unlock();
+}
+
+/* A block whose mapping was kept, or is made of one that was; or NULL. */
 static void *pa_large_reuse(size_t total, size_t size)
 {
+	size_t most = pa_cache_usual(total);
 	struct pa_mapping *m;
 
 	pa_large_settle();
 	m = pa_large_own(total, total * 2);
 	if (!m)
-		m = pa_large_cached(total, false);
+		m = pa_large_cached(total, most, false);
+	if (!m)
+		m = pa_refit_cut(total);
+	if (!m)
+		m = pa_refit_stretch(total);
 	if (!m) {
 		pa_large_drop_own();
-		m = pa_large_cached(total, true);
+		m = pa_large_cached(total, most, false);
+		if (!m)
+			m = pa_refit_stretch(total);
 	}
+	if (!m)
+		pa_large_missed(total);
 	return pa_large_wake(m, size);
 }
 
@@ -301,7 +282,11 @@ static void *pa_large_reuse_to_grow(size_t total, size_t size)
 		most = PA_GROW_MOST;
 	pa_large_settle();
 	m = pa_large_own(total, most);
-	return pa_large_wake(m ? m : pa_large_cached_to_grow(total, most), size);
+	if (!m)
+		m = pa_large_cached(total, most, true);
+	if (!m)
+		pa_large_missed(total);
+	return pa_large_wake(m, size);
 }
 
 /* Bytes of a mapping. */
@@ -455,35 +440,6 @@ void pa_large_free(struct pa_large *large)
 		pa_large_drop(m);
 }
 
-/* Moves the pages, not the bytes, to where there is room for more. */
-static struct pa_large *pa_large_move(struct pa_large *large, size_t total)
-{
-	struct pa_large *moved;
-	char *to = pa_large_reserve(total);
-	size_t offset = (size_t)(large->block - large->base);
-
-	if (!to)
-		return NULL;
-	if (mremap(large->base, large->mapped, total, MREMAP_MAYMOVE | MREMAP_FIXED,
-		   to) == MAP_FAILED) {
-		munmap(to, total);
-		return NULL;
-	}
-	moved = (struct pa_large *)to;
-	moved->base = to;
-	moved->block = to + offset;
-	return moved;
-}
-
-static struct pa_large *pa_large_remap(struct pa_large *large, size_t total)
-{
-	if (mremap(large->base, large->mapped, total, 0) != MAP_FAILED)
-		return large;
-	if (total < large->mapped)
-		return NULL;
-	return pa_large_move(large, total);
-}
-
 /**
  * pa_large_resize() - change the size of a large block
  * @large: its header
@@ -530,7 +486,7 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 		pa_os_make_room(total - old);
 	m = large->mapping;
 	pa_large_lock();
-	moved = pa_large_remap(large, total);
+	moved = pa_refit_remap(large, total);
 	if (moved) {
 		pa_large_account(m, false);
 		moved->mapped = total;

@@ -14,6 +14,12 @@
 #define PA_MAPPING_LIVE		(~0ULL)
 #define PA_MAPPING_NONE		(~0ULL - 1)
 
+/* struct pa_large: @flags. */
+/* Mapped inside a slow path: in no table, no lock may be taken for it. */
+#define PA_LARGE_UNLISTED	1u
+/* Huge pages were asked for. */
+#define PA_LARGE_HUGE		2u
+
 /**
  * struct pa_mapping - the entry of a large block in the table of all
  * @large: the header
@@ -23,7 +29,7 @@
  *
  * It belongs to the block while that is in use; when it is freed to who changed
  * @stamp from PA_MAPPING_LIVE, until it is in a magazine or the cache. The cache
- * and the unused entries are under pa_large_mutex; unmapping and moving is, too.
+ * and the unused entries are under pa_large_mutex; moving a block in use is, too.
  * It is apart from the header so that looking for a mapping that is kept does
  * not touch one page of each.
  */
@@ -43,7 +49,7 @@ struct pa_mapping {
  * @base: where the mapping begins
  * @asked: bytes that were asked for last, so that growing and shrinking are told apart
  * @magic: where an arena has it: PA_MAGIC_LARGE
- * @flags: PA_LARGE_UNLISTED
+ * @flags: see above
  * @no_owner_either: 0, where the second descriptor has its owner
  * @qlink: freed inside a slow path, waiting for who can take the lock
  */

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Blocks that grow by realloc(), or are copied to a block of twice the size: growth append|stay|turn.
+ * Blocks that grow by realloc(), or are copied to a block of twice the size, and large blocks of
+ * sizes that change: growth append|stay|turn|refit|mix.
  */
 #include "resident.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
+
+static long page_faults(void)
+{
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	return now.ru_minflt;
+}
 
 /* Page faults of one buffer that gets to @size, by pieces or by doubling it, and is freed. */
 static long append_round(size_t size, bool doubled)
 {
-	struct rusage before, after;
+	long before = page_faults();
 	size_t n = 0, more;
 	char *p = NULL;
 
-	getrusage(RUSAGE_SELF, &before);
 	for (n = 0; n < size; n += more) {
 		more = doubled && n ? n : 1000;
 		if (doubled) {
@@ -33,8 +42,7 @@ static long append_round(size_t size, bool doubled)
 		memset(p + n, 1, more);
 	}
 	free(p);
-	getrusage(RUSAGE_SELF, &after);
-	return after.ru_minflt - before.ru_minflt;
+	return page_faults() - before;
 }
 
 /*
@@ -148,6 +156,138 @@ static void case_turn(uint64_t *seed)
 	TAP_CHECK(full > 40 && moves < 22 * (full + COUNT / 2));
 }
 
+/*
+ * @count blocks of @size bytes, all in use together. Return: page faults of them. Every other one
+ * must be zeros, and all are written to.
+ */
+static long refit_round(size_t count, size_t size)
+{
+	long before = page_faults();
+	char *p[16];
+	size_t i, k;
+
+	for (i = 0; i < count; i++) {
+		p[i] = i & 1 ? calloc(1, size) : malloc(size);
+		if (!p[i])
+			tap_bail_out("no memory");
+		for (k = 0; i & 1 && k < size; k += 64)
+			if (p[i][k])
+				tap_bail_out("calloc(1, %zu): byte %zu is not zero", size, k);
+		memset(p[i], 0xa5, size);
+	}
+	for (i = 0; i < count; i++)
+		free(p[i]);
+	return page_faults() - before;
+}
+
+/* Pages of freed blocks serve blocks of other sizes, much smaller and much larger ones. */
+static void case_refit(void)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	long small = 0, large = 0;
+	int round;
+
+	/* What is kept was given back within the last second: a stopped round learns nothing. */
+	for (round = 0; round < 50 && (!round || small > 6000000 / page / 8); round++) {
+		refit_round(1, 8000000);
+		small = refit_round(12, 500000);
+	}
+	tap_diag("8000000 bytes freed, then 12 of 500000: %ld page faults in round %d", small, round);
+	TAP_CHECK(small <= 6000000 / page / 8);
+	malloc_trim(0);
+	for (round = 0; round < 50 && (!round || large > 22000000 / page / 10 * 8); round++) {
+		refit_round(6, 3000000);
+		large = refit_round(2, 11000000);
+		malloc_trim(0);
+	}
+	tap_diag("6 blocks of 3000000 bytes freed, then 2 of 11000000: %ld page faults in round %d", large,
+		 round);
+	/* A new mapping for each: 5400. */
+	TAP_CHECK(large <= 22000000 / page / 10 * 8);
+}
+
+struct mix {
+	uint64_t seed;
+	unsigned int wrong;
+};
+
+/* The first bytes of each page say whose it is. */
+static void mix_write(char *p, size_t size, uint64_t mark)
+{
+	size_t i;
+
+	for (i = 0; i + sizeof(mark) <= size; i += 4096)
+		memcpy(p + i, &mark, sizeof(mark));
+}
+
+static unsigned int mix_wrong(const char *p, size_t size, uint64_t mark)
+{
+	unsigned int wrong = 0;
+	size_t i;
+
+	for (i = 0; i + sizeof(mark) <= size; i += 4096)
+		wrong += memcmp(p + i, &mark, sizeof(mark)) != 0;
+	return wrong;
+}
+
+static void *mix_thread(void *arg)
+{
+	struct mix *mix = arg;
+	char *p[12] = { NULL };
+	uint64_t mark[12];
+	size_t size[12] = { 0 };
+	unsigned int i, n;
+
+	for (n = 0; n < 3000; n++) {
+		/* From 32 KiB to 8 MiB, each doubling as often. */
+		size_t bytes = ((size_t)32768 << tap_random(&mix->seed) % 8) +
+			       tap_random(&mix->seed) % 32768 * 7;
+		unsigned int how = (unsigned int)(tap_random(&mix->seed) % 8);
+
+		i = (unsigned int)(tap_random(&mix->seed) % 12);
+		if (p[i])
+			mix->wrong += mix_wrong(p[i], size[i], mark[i]);
+		if (how == 0 && p[i]) {
+			size_t old = size[i] < bytes ? size[i] : bytes;
+
+			p[i] = realloc(p[i], bytes);
+			if (!p[i])
+				tap_bail_out("no memory");
+			mix->wrong += mix_wrong(p[i], old, mark[i]);
+		} else {
+			free(p[i]);
+			p[i] = how == 1 ? calloc(1, bytes) : malloc(bytes);
+			if (!p[i])
+				tap_bail_out("no memory");
+			mix->wrong += how == 1 && mix_wrong(p[i], bytes, 0);
+		}
+		size[i] = bytes;
+		mark[i] = tap_random(&mix->seed);
+		mix_write(p[i], bytes, mark[i]);
+	}
+	for (i = 0; i < 12; i++)
+		free(p[i]);
+	return NULL;
+}
+
+/* Blocks of all large sizes in two threads: each keeps what was written to it. */
+static void case_mix(uint64_t *seed)
+{
+	struct mix mix[2] = { { .seed = *seed }, { .seed = *seed + 1 } };
+	pthread_t thread[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!TAP_CHECK(!pthread_create(&thread[i], NULL, mix_thread, &mix[i])))
+			tap_bail_out("no thread");
+	for (i = 0; i < 2; i++) {
+		pthread_join(thread[i], NULL);
+		tap_diag("thread %d: %u pages are not what was written", i, mix[i].wrong);
+		TAP_CHECK(!mix[i].wrong);
+	}
+	look("all freed");
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -161,8 +301,12 @@ int main(int argc, char **argv)
 		case_stay();
 	else if (!strcmp(name, "turn"))
 		case_turn(&seed);
+	else if (!strcmp(name, "refit"))
+		case_refit();
+	else if (!strcmp(name, "mix"))
+		case_mix(&seed);
 	else
-		tap_bail_out("usage: growth append|stay|turn");
+		tap_bail_out("usage: growth append|stay|turn|refit|mix");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
