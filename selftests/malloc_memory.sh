@@ -61,6 +61,7 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" swing
 	pass_on "$geometry" preload "" "$work/memory" share
 	pass_on "$geometry" preload "" "$work/memory" thin
+	pass_on "$geometry" preload "" "$work/memory" sparse
 	pass_on "$geometry" preload "" "$work/memory" grow
 	pass_on "$geometry" preload "" "$work/memory" obstacle
 	pass_on "$geometry" preload "" "$work/memory" waits

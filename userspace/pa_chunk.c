@@ -36,6 +36,10 @@
 #define PA_PLACE_GAP	(64UL << 20)
 #define PA_PLACE_LEAST	(1ULL << 36)
 
+/* See pa_chunk_is_dense(): the pages that it looks at, and what part of them may be missing. */
+#define PA_DENSE_PAGES	1024
+#define PA_DENSE_PART	4
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
@@ -85,12 +89,54 @@ bool pa_no_readers(void)
 	return !READ_ONCE(pa_readers);
 }
 
-/* Huge pages pay for large heaps, in whole 2 MiB runs. */
+/* The chunk that an address lies in. NULL: none, it is not an arena's. */
+static struct pa_chunk *pa_chunk_of(const void *p)
+{
+	/* Pairs with pa_chunk_map(). */
+	unsigned int n = smp_load_acquire(&pa_nchunks);
+
+	while (n--) {
+		/* What the size belongs to comes with it. Pairs with pa_chunk_map(). */
+		size_t size = smp_load_acquire(&pa_chunks[n].size);
+
+		if ((uintptr_t)p - (uintptr_t)READ_ONCE(pa_chunks[n].base) < size)
+			return &pa_chunks[n];
+	}
+	return NULL;
+}
+
+/*
+ * Is nearly all of the memory of the newest chunk there? Not if blocks of several pages
+ * are used at their beginnings only, as buffers are. Looks at the arenas that came first.
+ */
+static bool pa_chunk_is_dense(void)
+{
+	const struct pa_chunk *chunk = pa_space.end ? pa_chunk_of(pa_space.end - 1) : NULL;
+	unsigned char there[PA_DENSE_PAGES];
+	size_t pages, i, n = 0;
+	int saved = errno;
+
+	if (!chunk || chunk->huge)
+		return true;
+	pages = chunk->size / pa_page_size;
+	if (pages > PA_DENSE_PAGES)
+		pages = PA_DENSE_PAGES;
+	if (mincore(chunk->base, pages * pa_page_size, there)) {
+		/* Not allowed, or some of it is unmapped. */
+		errno = saved;
+		return true;
+	}
+	for (i = 0; i < pages; i++)
+		n += there[i] & 1;
+	return n >= pages - pages / PA_DENSE_PART;
+}
+
+/* Huge pages pay for large heaps that are wholly used, in whole 2 MiB runs. */
 static bool pa_chunk_huge(size_t size)
 {
 	return pa_options.thp == PA_THP_ALWAYS ||
 	       (pa_options.thp == PA_THP_AUTO && pa_os_heap() >= PA_THP_LEAST &&
-		size >= PA_HUGE);
+		size >= PA_HUGE && pa_chunk_is_dense());
 }
 
 static void pa_chunk_advise(const struct pa_chunk *chunk, char *p, size_t size)
@@ -179,22 +225,6 @@ static bool pa_chunk_map(void)
 	if (pa_space.size < PA_CHUNK_MAX && pa_space.size <= pa_os_heap())
 		pa_space.size *= 2;
 	return true;
-}
-
-/* The chunk that an address lies in. NULL: none, it is not an arena's. */
-static struct pa_chunk *pa_chunk_of(const void *p)
-{
-	/* Pairs with pa_chunk_map(). */
-	unsigned int n = smp_load_acquire(&pa_nchunks);
-
-	while (n--) {
-		/* What the size belongs to comes with it. Pairs with pa_chunk_map(). */
-		size_t size = smp_load_acquire(&pa_chunks[n].size);
-
-		if ((uintptr_t)p - (uintptr_t)READ_ONCE(pa_chunks[n].base) < size)
-			return &pa_chunks[n];
-	}
-	return NULL;
 }
 
 /**

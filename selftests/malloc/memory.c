@@ -316,6 +316,26 @@ static void case_thin(uint64_t *seed)
 	}
 }
 
+/* 80 MB of buffers of which the beginning is used: huge pages would make memory of all of it. */
+static void case_sparse(void)
+{
+	size_t base, i;
+
+	look("at the start");
+	base = resident;
+	for (i = 0; i < 4000; i++) {
+		record[i] = malloc(20000);
+		if (!record[i])
+			tap_bail_out("no memory");
+		memset(record[i], 1, 2000);
+	}
+	look("4000 buffers of 20000 bytes, 2000 used");
+	/* Of each buffer a page or two. */
+	TAP_CHECK(resident - base < 4000UL * 2 * 4096 + (4 << 20));
+	for (i = 0; i < 4000; i++)
+		free(record[i]);
+}
+
 /*
  * 96 MB of large blocks, freed all at once and allocated again: what was kept serves the next round, and
  * there is no more than before, but for what is too large. Freed once and not asked for again, nothing stays;
@@ -649,6 +669,8 @@ int main(int argc, char **argv)
 		case_share(&seed);
 	else if (!strcmp(name, "thin"))
 		case_thin(&seed);
+	else if (!strcmp(name, "sparse"))
+		case_sparse();
 	else if (!strcmp(name, "grow"))
 		case_grow();
 	else if (!strcmp(name, "obstacle"))
@@ -659,7 +681,7 @@ int main(int argc, char **argv)
 		case_churn(&seed, number);
 	else
 		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|turns|cycles|large|drift|swing|"
-			     "share|thin|grow|obstacle|waits|churn|edge [NUMBER]");
+			     "share|thin|sparse|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
