@@ -51,7 +51,7 @@ extern const struct workload pair_workload, batch_workload, random_workload;
 extern const struct workload server_workload, remote_workload, churn_workload;
 extern const struct workload bursty_workload, sharing_workload, fill_workload,
 			      large_workload, append_workload;
-extern const struct workload replay_workload, constant_workload;
+extern const struct workload replay_workload, shape_workload, constant_workload;
 
 void bench_start(void);
 void bench_stop(uint64_t ops);

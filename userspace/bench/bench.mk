@@ -2,6 +2,7 @@
 #
 # make bench        every allocator side by side, about 15 minutes
 # make bench-quick  the same with fewer rounds, about 2 minutes
+# make bench-shapes workloads drawn from seeds, SEEDS=1-50; 4 minutes
 #
 # PEERS=path,...    more allocators to compare with (shared objects)
 # BENCH_FLAGS=...   passed to bench/run.py (see its --help)
@@ -10,12 +11,13 @@ BENCH_DIR := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 BENCH_OUT ?= $(abspath $(BENCH_DIR)/../../build/bench)
 BENCH_CFLAGS = -O2 -g -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-free \
 	       -fno-builtin-calloc -fno-builtin-realloc -std=gnu11
-BENCH_WORKLOADS := main pair batch random server remote churn bursty sharing fill large append replay constant
+BENCH_WORKLOADS := main pair batch random server remote churn bursty sharing fill large append replay shape constant
 BENCH_TRACE := $(abspath $(BENCH_DIR)/../tools)
 BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c) $(BENCH_TRACE)/trace_decode.c
 BENCH_CFLAGS += -I$(BENCH_TRACE) -I$(BENCH_TRACE)/host
 BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure $(BENCH_OUT)/steps
 PEERS ?=
+SEEDS ?= 1-50
 
 BENCH_USERSPACE := $(abspath $(BENCH_DIR)/..)
 
@@ -59,3 +61,8 @@ bench: bench-library
 
 bench-quick: bench-library
 	@$(BENCH_SELF) bench-run PEERS='$(PEERS)' BENCH_FLAGS='--quick $(BENCH_FLAGS)'
+
+.PHONY: bench-shapes
+bench-shapes: bench-library
+	@$(BENCH_SELF) bench-tools
+	@BENCH_OUT=$(BENCH_OUT) python3 -B $(BENCH_DIR)/shapes.py --peers '$(PEERS)' --seeds '$(SEEDS)'
