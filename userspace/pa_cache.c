@@ -204,7 +204,8 @@ static void pa_cache_bound(u64 live)
  */
 void pa_cache_missed(size_t bytes, u64 live)
 {
-	if (bytes > pa_missed_most || bytes > pa_missed_bytes || pa_os_clock() - pa_missed_stamp > PA_CACHE_MS)
+	if (bytes > pa_missed_most || bytes > pa_missed_bytes ||
+	    pa_os_clock() - pa_missed_stamp > PA_CACHE_MS)
 		return;
 	pa_cache_limit += pa_missed_bytes;
 	pa_missed_bytes -= bytes;
