@@ -26,7 +26,7 @@ static const char *const touch_name[] = { "none", "first", "all" };
 static const size_t ranges[][2] = { { 8, 64 }, { 16, 256 }, { 8, 512 }, { 16, 4096 }, { 64, 32768 },
 				    { 1024, 65536 }, { 4096, 1 << 20 }, { 32768, 4 << 20 } };
 
-/* The range in so many equal parts of a doubling. */
+/* The range in so many steps, each larger than the one before by the same factor. */
 #define STEPS	1024
 
 /* Blocks handed to whoever comes to the same place next. */
@@ -43,10 +43,13 @@ static struct shape {
 	void **handed;
 } shape;
 
+/* @tag: no other block has it, so that one that is handed out twice is found out. */
 struct live {
 	void *p;
-	size_t size;
+	uintptr_t tag;
 };
+
+static __thread uintptr_t next_tag;
 
 static double part(uint64_t *r)
 {
@@ -79,7 +82,7 @@ static size_t draw_size(uint64_t *r, double done)
 static void done_with(struct live *b, uint64_t *r)
 {
 	if (b->p && shape.touch)
-		bench_check(b->p, b->size);
+		bench_check(b->p, b->tag);
 	if (b->p && shape.hand && bench_random(r) >> 63) {
 		void **place = &shape.handed[bench_below(bench_random(r), HANDED)];
 
@@ -97,6 +100,8 @@ static void renew(struct live *b, uint64_t *r, double done)
 
 	if (!how && b->p) {
 		b->p = bench_realloc(b->p, size);
+		if (b->p && shape.touch)
+			bench_check(b->p, b->tag);
 	} else {
 		done_with(b, r);
 		b->p = how == 1 ? bench_calloc(size) : bench_malloc(size);
@@ -106,8 +111,7 @@ static void renew(struct live *b, uint64_t *r, double done)
 	if (shape.touch == ALL)
 		memset(b->p, 1, size);
 	if (shape.touch)
-		bench_stamp(b->p, size);
-	b->size = size;
+		bench_stamp(b->p, b->tag = next_tag++);
 }
 
 static void phase(struct live *b, long n, uint64_t *r, double done)
@@ -151,6 +155,7 @@ static void *shape_thread(void *arg)
 	long n = shape.live / shape.threads, ops = shape.ops / shape.threads, i = 0, top = 0;
 	struct live *b = bench_memory(n * sizeof(*b)), young[64] = { { NULL, 0 } };
 
+	next_tag = (uintptr_t)*(long *)arg << 48;
 	while (i < ops) {
 		double done = (double)i / ops;
 

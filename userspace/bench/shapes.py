@@ -14,7 +14,7 @@ def arguments():
         prog="shapes.py", description="CPU time and peak memory of poolalloc relative to other "
         "allocators in workloads drawn from seeds, and the means by what they have in common.")
     p.add_argument("--seeds", default="1-50", help="FIRST-LAST, or seeds with commas between")
-    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--rounds", type=int, default=3, help="runs of each (default 3)")
     p.add_argument("--peers", default="", help="more shared objects to compare with")
     return p.parse_args()
 
@@ -36,7 +36,9 @@ def seeds_of(text):
 def describe(seed):
     """What the seed stands for: its words but the last two are groups."""
     done = subprocess.run([runner.built("pabench"), "shape", f"seed={seed}", "describe=1"],
-                          capture_output=True, text=True, check=True)
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        runner.die(f"seed {seed}: {done.stderr.strip() or done.returncode}")
     return done.stderr.split()
 
 
