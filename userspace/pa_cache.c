@@ -8,8 +8,8 @@
 #include "pa_os.h"
 
 /*
- * How much is kept. Most programs gain nothing, so it starts small: with 32 MiB from the
- * start peaks of programs were 1.01, of some 1.08. It grows when a mapping is asked for
+ * How much is kept. Most programs gain nothing, and others of the process need the memory
+ * as well, so it starts small (common/README.md, Tried). It grows when a mapping is asked for
  * that those given back within the last second would have served, by all of them, and falls
  * back when idle memory is looked at. It grows up to the largest of 32 MiB, a quarter of
  * what is in use, and the swing, see struct pa_swing.

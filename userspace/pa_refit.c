@@ -4,7 +4,7 @@
  * moved to where a block can begin, and one that is too small is made larger.
  *
  * What a large block costs are its page faults, and pages that are kept while
- * others are faulted in beside them. Moving pages costs a few hundredths of that.
+ * others are faulted in beside them. Moving pages costs little: nothing is cleared or copied.
  */
 #define _GNU_SOURCE
 #include "pa_refit.h"
