@@ -28,6 +28,8 @@
  * @pools_peak: the most there ever were
  * @wanted: a slot found no memory that was used before, and gives back empty
  *	pools of other classes until there is some: no time to let others go
+ * @loans: so many times PA_EMPTY_LOAN empty pools slots may still borrow; set by the
+ *	platform; read without the lock, too
  * @nid: number of the node
  * @shared: pools without an owner, by class: push and take-all only
  * @fallback_lock: guards @fallback and @fallback_bins
@@ -51,6 +53,7 @@ struct pa_node {
 	u64 pools;
 	u64 pools_peak;
 	bool wanted;
+	u32 loans;
 	unsigned int nid;
 
 	struct pa_stack shared[PA_CLASSES];

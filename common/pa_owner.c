@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Pools of a slot that become empty, or can be allocated from again.
+ * Pools of a slot that can be allocated from again, or leave it.
  */
 #include "pa_owner.h"
 
@@ -48,18 +48,6 @@ void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool)
 	pa_arenas_put(pool);
 }
 
-/*
- * How much of empty pools a slot keeps on its usable lists. Without them a
- * program that frees what it has just allocated takes each pool from its
- * arena and carves it again.
- */
-#define PA_EMPTY_POOLS	(PA_POOL_PAGES > 1 ? 60 : 64)
-
-static bool pa_slot_may_keep(const struct pa_slot *slot, const struct pa_pool *pool)
-{
-	return slot->empty + pool->npools <= PA_EMPTY_POOLS;
-}
-
 /* Takes a pool out of whatever list its owner has it on. */
 void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
 {
@@ -71,10 +59,10 @@ void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool)
 		WRITE_ONCE(slot->cls[pool->cls].current_pool, NULL);
 }
 
-/* The last block of a usable pool came back. */
-void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool)
+/* The last block of a usable pool came back. It is kept if there are @room with it, at most. */
+void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool, u64 room)
 {
-	if (pa_slot_may_keep(slot, pool)) {
+	if (slot->empty + pool->npools <= room) {
 		slot->empty += pool->npools;
 		return;
 	}
@@ -82,41 +70,12 @@ void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool)
 	pa_pool_release(slot, pool);
 }
 
-/* Gives empty pools on the usable list of a class back, and takes them off *@most. */
-void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int *most)
+/* How many empty pools may be kept, now that the owner itself has emptied one more. */
+static u64 pa_slot_want_room(struct pa_slot *slot, const struct pa_pool *pool)
 {
-	struct pa_pool *pool = slot->cls[cls].usable;
-
-	while (pool && slot->empty && *most) {
-		struct pa_pool *next = pool->next;
-
-		if (!pool->left) {
-			slot->empty -= pool->npools;
-			pa_pool_unlist(slot, pool);
-			pa_pool_release(slot, pool);
-			--*most;
-		}
-		pool = next;
-	}
-}
-
-/* Gives some of them back, and empty current spans. Return: true if there were any. */
-bool pa_slot_release_some_empty(struct pa_slot *slot)
-{
-	u64 before = slot->pools;
-	unsigned int cls, most = PA_EMPTY_STEP;
-
-	for (cls = 1; cls < PA_CLASSES && slot->empty && most; cls++)
-		pa_slot_release_empty(slot, cls, &most);
-	for (cls = PA_FIRST_MEDIUM; cls < PA_CLASSES; cls++) {
-		struct pa_pool *pool = slot->cls[cls].current_pool;
-
-		if (pool && !pool->left) {
-			pa_pool_unlist(slot, pool);
-			pa_pool_release(slot, pool);
-		}
-	}
-	return slot->pools != before;
+	if (slot->empty + pool->npools > pa_slot_room(slot) && !pa_slot_borrow(slot))
+		slot->gone += pool->npools;
+	return pa_slot_room(slot);
 }
 
 /**
@@ -143,12 +102,13 @@ void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 	if (unlikely((s32)pool->left < 0)) {
 		/* It was empty, and counted as such. */
 		if (usable)
-			slot->empty -= pool->npools;
+			pa_slot_uses_empty(slot, pool);
 		pa_pool_damaged(pool);
 		return;
 	}
-	if (pool->state == PA_POOL_USABLE && !pool->left)
-		pa_pool_emptied(slot, pool);
-	if (pa_kept_too_many(slot))
-		pa_slot_release_kept(slot);
+	if (pool->state == PA_POOL_USABLE && !pool->left) {
+		pa_pool_emptied(slot, pool, pa_slot_want_room(slot, pool));
+		if (pa_kept_too_many(slot))
+			pa_slot_release_kept(slot);
+	}
 }

@@ -18,12 +18,56 @@
 /* Of empty pools, whose lists are looked through before they go. */
 #define PA_EMPTY_STEP	8
 
+/*
+ * How many empty pools a slot keeps on its usable lists, and more if its node lends
+ * it room for PA_EMPTY_LOAN at a time. Without them a program that frees what it
+ * has just allocated takes each pool from its arena and carves it again, under a lock
+ * that other slots want, too.
+ */
+#define PA_EMPTY_POOLS	(PA_POOL_PAGES > 1 ? 60 : 64)
+
+static inline u64 pa_slot_room(const struct pa_slot *slot)
+{
+	return PA_EMPTY_POOLS + (u64)slot->loans * PA_EMPTY_LOAN;
+}
+
+/* How many pools a slot works with: all but those that it keeps on loan. */
+static inline u64 pa_slot_used(const struct pa_slot *slot)
+{
+	return slot->empty > PA_EMPTY_POOLS ? slot->pools - slot->empty + PA_EMPTY_POOLS :
+					      slot->pools;
+}
+
+/*
+ * The heap has become half of what it was: blocks that are kept, of spans and in
+ * the bins, would hold pools, and arenas, that are otherwise empty.
+ */
+static inline bool pa_kept_too_many(const struct pa_slot *slot)
+{
+	return PA_HOT_SPANS && pa_slot_used(slot) < slot->kept_pools / 2;
+}
+
+/* A new pool, or one less that is empty. */
+static inline void pa_slot_note_used(struct pa_slot *slot)
+{
+	if (slot->kept_pools < pa_slot_used(slot))
+		slot->kept_pools = pa_slot_used(slot);
+}
+
+/* An empty pool is used again. */
+static inline void pa_slot_uses_empty(struct pa_slot *slot, const struct pa_pool *pool)
+{
+	slot->empty -= pool->npools;
+	if (slot->unneeded > slot->empty)
+		slot->unneeded = slot->empty;
+	pa_slot_note_used(slot);
+}
+
 /* A pool, whose class is set, becomes the slot's, or leaves it. */
 static inline void pa_slot_gains(struct pa_slot *slot, const struct pa_pool *pool)
 {
 	PA_WRITE_OWN(slot->pools, slot->pools + pool->npools);
-	if (slot->kept_pools < slot->pools)
-		slot->kept_pools = slot->pools;
+	pa_slot_note_used(slot);
 	slot->cls[pool->cls].pools += pool->npools;
 }
 
@@ -109,8 +153,10 @@ static inline u32 pa_pool_collect(struct pa_pool *pool)
 void pa_pool_damaged(struct pa_pool *pool);
 void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool);
 void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool);
-void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool);
+void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool, u64 room);
 void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int *most);
+bool pa_slot_borrow(struct pa_slot *slot);
+void pa_slot_forget_empty(struct pa_slot *slot);
 bool pa_slot_release_some_empty(struct pa_slot *slot);
 
 /* Pools that change owner, pa_shared.c. */

@@ -16,8 +16,9 @@ static void pa_pool_drain(struct pa_slot *slot, struct pa_pool *pool)
 	pa_pool_collect(pool);
 	PA_WRITE_OWN(slot->drains, slot->drains + 1);
 	pa_trace_drain(pool->cls);
+	/* What others have emptied may be of a class no longer used: no loan is for it. */
 	if (!pool->left && pool->state == PA_POOL_USABLE)
-		pa_pool_emptied(slot, pool);
+		pa_pool_emptied(slot, pool, PA_EMPTY_POOLS);
 }
 
 static void pa_shared_push(struct pa_pool *pool)

@@ -91,6 +91,10 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot));
 	if (pool) {
+		if (slot->gone >= npools) {
+			slot->gone -= npools;
+			slot->missed += npools;
+		}
 		pa_pool_sum_touched(pool);
 		return pool;
 	}
@@ -253,7 +257,7 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	pool = c->usable;
 	if (pool) {
 		if (!pool->left)
-			slot->empty -= pool->npools;
+			pa_slot_uses_empty(slot, pool);
 		pa_list_del(&c->usable, pool);
 		WRITE_ONCE(pool->state, PA_POOL_CURRENT);
 		return pool;
@@ -430,7 +434,7 @@ void pa_slot_release_kept(struct pa_slot *slot)
 {
 	unsigned int cls;
 
-	slot->kept_pools = slot->pools;
+	slot->kept_pools = pa_slot_used(slot);
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		if (cls < PA_BINS || pa_slot_kept(slot, cls))
 			pa_slot_empty_bin(slot, cls);
@@ -566,7 +570,7 @@ void pa_slot_stop(struct pa_slot *slot)
 	for (cls = 1; cls < PA_CLASSES; cls++)
 		pa_slot_let_go_class(slot, cls);
 	pa_slot_let_go_full(slot);
-	slot->empty = 0;
+	pa_slot_forget_empty(slot);
 	pa_bins_lock();
 	WRITE_ONCE(slot->bins, NULL);
 	pa_bins_unlock();
@@ -640,7 +644,7 @@ void pa_slot_park(struct pa_slot *slot, struct pa_bins *keep)
 	for (; cls < PA_CLASSES; cls++)
 		pa_slot_let_go_class(slot, cls);
 	pa_slot_let_go_full(slot);
-	slot->empty = 0;
+	pa_slot_forget_empty(slot);
 	pa_bins_move(slot, slot->bins, keep);
 }
 
@@ -669,6 +673,9 @@ void pa_slot_abandon(struct pa_slot *slot)
 {
 	WRITE_ONCE(slot->bins, NULL);
 	WRITE_ONCE(slot->dead, PA_SLOT_ABANDONED);
+	if (slot->loans)
+		slot->node->loans += slot->loans;
+	slot->loans = 0;
 	pa_inbox_pass_on(slot);
 }
 

@@ -65,6 +65,7 @@ struct pa_slot_class {
  * @far_bytes: for the platform: what others have freed since. Any.
  * @far_stamp: for the platform: and when that was. Any.
  * @ticks: for the platform: counts slow paths. Owner; others read it.
+ * @looks: for the platform: the last look at idle memory it was part of. Owner.
  * @node: where new pools come from. Owner.
  * @bins: the hot part, NULL while the slot has no owner. Owner; statistics
  *	read it.
@@ -76,11 +77,17 @@ struct pa_slot_class {
  *	from it since. Owner.
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
- * @kept_pools: the most that @pools was since what was kept went back. Owner.
+ * @kept_pools: the most that pa_slot_used() was since what was kept went back. Owner.
  * @stale_mapped: arenas mapped at the last pa_slot_release_stale(). Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
+ * @unneeded: the least that @empty was since the last pa_slot_look(). Owner.
+ * @surplus: how many of them nobody has needed between two looks. Owner.
+ * @loans: of the node's, see PA_EMPTY_LOAN. Owner.
+ * @gone: pools that the owner has emptied since the last pa_slot_look(), given back for
+ *	want of room. Owner.
+ * @missed: how many of them had to be taken again. Owner.
  * @refills: bins filled
  * @carves: refills that cut new blocks
  * @drains: pools taken from the inbox
@@ -102,11 +109,17 @@ struct pa_slot {
 
 	struct pa_node *node ____cacheline_aligned;
 	u32 ticks;
+	u32 looks;
 	struct pa_bins *bins;
 	struct pa_pool *full;
 	bool fresh[PA_CLASSES];
 	u64 pools;
 	u64 empty;
+	u64 unneeded;
+	u64 surplus;
+	u32 loans;
+	u32 gone;
+	u32 missed;
 	u64 refills;
 	u64 carves;
 	u64 drains;
@@ -148,6 +161,9 @@ void pa_slot_drain(struct pa_slot *slot);
 bool pa_slot_flush_step(struct pa_slot *slot, unsigned int *step);
 void pa_slot_flush(struct pa_slot *slot);
 void pa_slot_release_kept(struct pa_slot *slot);
+void pa_slot_release_all_empty(struct pa_slot *slot);
+void pa_slot_look(struct pa_slot *slot);
+void pa_slot_release_surplus(struct pa_slot *slot);
 bool pa_slot_release_stale(struct pa_slot *slot);
 void pa_pool_enqueue(struct pa_pool *pool);
 struct pa_qnode *pa_shared_sweep_some(struct pa_slot *slot, struct pa_qnode *q);
@@ -251,15 +267,6 @@ static __always_inline bool pa_span_twice(const struct pa_slot *slot, const stru
 					  const void *p)
 {
 	return p == slot->medium[pool->cls - PA_FIRST_MEDIUM] || p == pool->free;
-}
-
-/*
- * The heap has become half of what it was: blocks that are kept, of spans and in
- * the bins, would hold pools, and arenas, that are otherwise empty.
- */
-static inline bool pa_kept_too_many(const struct pa_slot *slot)
-{
-	return PA_HOT_SPANS && slot->pools < slot->kept_pools / 2;
 }
 
 /* Takes a block of a medium class from its bin, NULL if that is empty. */

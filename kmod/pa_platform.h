@@ -90,6 +90,9 @@ typedef gfp_t pa_gfp_t;
 /* Freed blocks of spans go to them. */
 #define PA_HOT_SPANS	0
 
+/* Empty pools are for any CPU. */
+#define PA_EMPTY_LOAN	0
+
 /* The core keeps a node's number in one byte; nodes beyond share node 0. */
 #define PA_MAX_NODES	(MAX_NUMNODES < 256 ? MAX_NUMNODES : 256)
 

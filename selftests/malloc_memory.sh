@@ -42,6 +42,7 @@ edge_result() {
 
 compile memory memory.c
 compile growth growth.c
+compile crowd crowd.c
 tap_start
 for geometry in seed modern; do
 	make_library "$geometry"
@@ -60,6 +61,7 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" drift
 	pass_on "$geometry" preload "" "$work/memory" swing
 	pass_on "$geometry" preload "" "$work/memory" share
+	pass_on "$geometry" preload "" "$work/crowd"
 	pass_on "$geometry" preload "" "$work/memory" thin
 	pass_on "$geometry" preload "" "$work/memory" sparse
 	pass_on "$geometry" preload "" "$work/memory" grow

@@ -42,6 +42,10 @@
 
 size_t pa_page_size = 4096;
 
+/* Loans (PA_EMPTY_LOAN): 16 MiB, but no more than a sixteenth of the limit. */
+#define PA_LOANS	16
+#define PA_LOAN_PART	16
+
 static pa_lock_t pa_os_mutex = PA_LOCK_INITIALIZER;
 
 static struct {
@@ -56,6 +60,7 @@ static struct {
 	/* Of who is busy. */
 	bool looking;			/* a look has begun and not ended */
 	bool large;			/* and has not seen all freed large blocks yet */
+	u32 looks;			/* how many have begun; read by any */
 	unsigned int surplus;		/* arenas that it still has to give back */
 	struct pa_arena *cursor;	/* where it goes on, pinned */
 	u64 looked;			/* when the last one ended */
@@ -97,6 +102,19 @@ void pa_os_init(void)
 	/* Nothing goes at once, unless there is no delay. */
 	pa_reserve = pa_options.purge_delay ? UINT_MAX :
 					      (unsigned int)pa_options.arena_reserve;
+}
+
+/*
+ * How often threads may borrow room for empty pools: so many MiB, in all, can
+ * wait for their next use where other threads do not find them.
+ */
+u32 pa_os_loans(void)
+{
+	u64 share = pa_options.limit / PA_LOAN_PART / (PA_EMPTY_LOAN * PA_POOL_SIZE);
+
+	if (!pa_options.purge_delay)
+		return 0;
+	return share < PA_LOANS ? (u32)share : PA_LOANS;
 }
 
 /* Bytes of arenas that the heap has. The lock is held. */
@@ -440,17 +458,6 @@ static bool pa_purge_aged(void)
 	return false;
 }
 
-/* Freed blocks of spans that the caller keeps at hand go to them. */
-static void pa_release_kept(void)
-{
-	struct pa_bins *bins = pa_slot_enter();
-
-	if (!bins)
-		return;
-	pa_slot_release_kept(bins->slot);
-	pa_slot_leave(bins);
-}
-
 /*
  * Where huge pages were asked for, the system makes them also of what was given
  * back in pages, one 2 MiB after the other, all of it memory again (khugepaged,
@@ -481,7 +488,7 @@ static void pa_look_begin(void)
 	u64 keep = pa_options.arena_reserve, unused = pa_arenas_unused(pa_nodes[0]);
 
 	pa_parked_look();
-	pa_release_kept();
+	WRITE_ONCE(pa_os.looks, pa_os.looks + 1);
 	pa_os_unmap(false);
 	pa_look_thin();
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
@@ -550,6 +557,40 @@ void pa_idle(unsigned int nid)
 	smp_store_release(&pa_os.busy, false);
 }
 
+/*
+ * Gives back what the calling thread's slot does not need: once for each look at idle
+ * memory the blocks that are kept at hand go to their pools, and what was empty all the
+ * time since the look before goes to the arenas, a step at each call.
+ */
+static void pa_look_own(struct pa_slot *slot, u32 looks)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	if (!bins)
+		return;
+	if (slot->looks != looks) {
+		slot->looks = looks;
+		pa_slot_release_kept(slot);
+		pa_slot_look(slot);
+	}
+	pa_slot_release_surplus(slot);
+	pa_slot_leave(bins);
+}
+
+/**
+ * pa_os_look() - look after idle memory, to be called now and then
+ * @slot: of the calling thread, not entered
+ */
+void pa_os_look(struct pa_slot *slot)
+{
+	u32 looks;
+
+	pa_idle(0);
+	looks = READ_ONCE(pa_os.looks);
+	if (slot->looks != looks || slot->surplus)
+		pa_look_own(slot, looks);
+}
+
 /**
  * pa_os_trim() - give back all idle memory now
  *
@@ -573,8 +614,8 @@ size_t pa_os_trim(void)
 /**
  * pa_os_make_room() - a large mapping of @bytes is about to come on top
  *
- * If that would be a new peak, freed large blocks and empty arenas that are
- * kept for later go back instead: what is kept never makes a program's peak
+ * If that would be a new peak, freed large blocks, the thread's empty pools and
+ * empty arenas that are kept for later go back instead: what is kept never makes a program's peak
  * higher.
  *
  * Context: nothing held.
@@ -582,7 +623,12 @@ size_t pa_os_trim(void)
 void pa_os_make_room(size_t bytes)
 {
 	size_t over = pa_os_purge_for(bytes), arenas = over ? (over - 1) / PA_ARENA_SIZE + 1 : 0;
+	struct pa_bins *bins = arenas ? pa_slot_enter() : NULL;
 
+	if (bins) {
+		pa_slot_release_all_empty(bins->slot);
+		pa_slot_leave(bins);
+	}
 	if (arenas && READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
 		pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve,
 				       arenas < UINT_MAX ? (unsigned int)arenas : UINT_MAX);

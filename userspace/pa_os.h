@@ -25,6 +25,8 @@ void pa_os_uncharge(size_t bytes);
 u64 pa_os_clock(void);
 size_t pa_os_heap(void);
 bool pa_os_is_big(void);
+u32 pa_os_loans(void);
+void pa_os_look(struct pa_slot *slot);
 size_t pa_os_trim(void);
 bool pa_os_reclaim(void);
 void pa_os_make_room(size_t bytes);

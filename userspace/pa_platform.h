@@ -188,6 +188,9 @@ static inline unsigned int pa_this_node(void)
 /* Freed blocks of all spans go to bins. */
 #define PA_HOT_SPANS	1
 
+/* Empty pools that a thread keeps: 1 MiB of them at a time. */
+#define PA_EMPTY_LOAN	((1U << 20) / PA_POOL_SIZE)
+
 /* Memory of arenas. */
 struct pa_arena;
 void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fresh);

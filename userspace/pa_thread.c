@@ -374,7 +374,7 @@ static bool pa_fork_may_hook(void)
 static struct pa_thread *pa_fork_by;
 static bool pa_fork_hooked;
 
-static void pa_fork_prepare(void)
+static __pa_cold void pa_fork_prepare(void)
 {
 	bool hook;
 
@@ -395,7 +395,7 @@ static void pa_fork_prepare(void)
 	WRITE_ONCE(pa_fork_by, &pa_thread);
 }
 
-static void pa_fork_parent(void)
+static __pa_cold void pa_fork_parent(void)
 {
 	bool hooked;
 
@@ -424,7 +424,7 @@ static void pa_abandon_others(void)
 			pa_slot_abandon(slot);
 }
 
-static void pa_fork_child(void)
+static __pa_cold void pa_fork_child(void)
 {
 	if (pa_fork_by != &pa_thread)
 		return;
@@ -467,7 +467,7 @@ static void pa_table_init(void)
 		pa_by16[i] = (u8)pa_class_of(i < 2 ? 8 : (size_t)(i + 1) / 2 * 16);
 }
 
-static void pa_start_once(void)
+static __pa_cold void pa_start_once(void)
 {
 	pa_class_init();
 	pa_table_init();
@@ -476,6 +476,7 @@ static void pa_start_once(void)
 		pa_start_system();
 	pa_os_init();
 	pa_node_init(&pa_only_node, 0);
+	pa_only_node.loans = pa_os_loans();
 	pa_slot_init(&pa_first_slot.slot, NULL, NULL);
 	pa_slot_register(&pa_first_slot.slot);
 	pa_free_slots = &pa_first_slot.slot;
@@ -548,7 +549,7 @@ bool pa_thread_start(void)
  * One line on stderr for the first ten; the block is leaked, the program goes
  * on.
  */
-void pa_corrupt(const char *why, const void *p)
+__pa_cold void pa_corrupt(const char *why, const void *p)
 {
 	static u32 reports;
 	static const char hex[] = "0123456789abcdef";

@@ -77,7 +77,7 @@ static void pa_user_tick(void)
 		return;
 	PA_WRITE_OWN(slot->ticks, slot->ticks + 1);
 	if (!(slot->ticks & 15))
-		pa_idle(0);
+		pa_os_look(slot);
 }
 
 /*

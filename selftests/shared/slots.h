@@ -15,6 +15,9 @@
 #define SLOTS	4
 #define IN_HAND	8
 
+/* What slots may borrow. */
+#define LOANS	8
+
 static struct pa_node node;
 static struct pa_slot slots[SLOTS];
 static struct pa_bins bins[SLOTS];
@@ -144,6 +147,17 @@ static inline void check_slot(struct pa_slot *slot)
 			 (unsigned long long)slot->pools, (unsigned long long)slot->empty);
 }
 
+/* Loans are the node's or a slot's. */
+static inline void check_loans(void)
+{
+	struct pa_slot *slot;
+	u32 n = node.loans;
+
+	for (slot = pa_slots; slot; slot = slot->next_slot)
+		n += slot->loans;
+	TAP_CHECK(n == LOANS);
+}
+
 static inline void check_all(void)
 {
 	static u64 live[PA_CLASSES];
@@ -163,6 +177,7 @@ static inline void check_all(void)
 	TAP_CHECK(stats.total.count.live == oracle.n);
 	TAP_CHECK(stats.total.count.pools == stats.total.pools);
 	TAP_CHECK(pa_stats_identity(&stats.total));
+	check_loans();
 	for (i = 0; i < SLOTS; i++)
 		if (alive[i])
 			check_slot(&slots[i]);
@@ -206,6 +221,7 @@ static inline void slots_init(void)
 
 	pa_options.purge_delay = PA_NEVER;
 	pa_node_init(&node, 0);
+	node.loans = LOANS;
 	for (i = 0; i < SLOTS; i++) {
 		pa_slot_init(&slots[i], NULL, NULL);
 		pa_slot_register(&slots[i]);
