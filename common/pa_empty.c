@@ -16,8 +16,7 @@ bool pa_slot_borrow(struct pa_slot *slot)
 	bool lent;
 
 	/* The fallback slot is nobody's: it is never looked after. */
-	if (!PA_EMPTY_LOAN || slot->missed < PA_EMPTY_LOAN || !READ_ONCE(node->loans) ||
-	    slot == &node->fallback)
+	if (slot->missed < PA_EMPTY_LOAN || !READ_ONCE(node->loans) || slot == &node->fallback)
 		return false;
 	/* Both sides under the lock: a fork holds it. */
 	pa_lock(&node->lock);

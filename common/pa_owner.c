@@ -73,7 +73,8 @@ void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool, u64 room)
 /* How many empty pools may be kept, now that the owner itself has emptied one more. */
 static u64 pa_slot_want_room(struct pa_slot *slot, const struct pa_pool *pool)
 {
-	if (slot->empty + pool->npools > pa_slot_room(slot) && !pa_slot_borrow(slot))
+	if (PA_EMPTY_LOAN && slot->empty + pool->npools > pa_slot_room(slot) &&
+	    !pa_slot_borrow(slot))
 		slot->gone += pool->npools;
 	return pa_slot_room(slot);
 }

@@ -50,7 +50,7 @@ static inline bool pa_kept_too_many(const struct pa_slot *slot)
 /* A new pool, or one less that is empty. */
 static inline void pa_slot_note_used(struct pa_slot *slot)
 {
-	if (slot->kept_pools < pa_slot_used(slot))
+	if (PA_HOT_SPANS && slot->kept_pools < pa_slot_used(slot))
 		slot->kept_pools = pa_slot_used(slot);
 }
 
@@ -58,7 +58,7 @@ static inline void pa_slot_note_used(struct pa_slot *slot)
 static inline void pa_slot_uses_empty(struct pa_slot *slot, const struct pa_pool *pool)
 {
 	slot->empty -= pool->npools;
-	if (slot->unneeded > slot->empty)
+	if (PA_EMPTY_LOAN && slot->unneeded > slot->empty)
 		slot->unneeded = slot->empty;
 	pa_slot_note_used(slot);
 }
@@ -95,6 +95,44 @@ static inline void pa_list_del(struct pa_pool **head, struct pa_pool *pool)
 	if (pool->next)
 		pool->next->prev = pool->prev;
 }
+
+/* Are freed blocks in the bin of a medium class? */
+static inline bool pa_slot_kept(const struct pa_slot *slot, unsigned int cls)
+{
+	return slot->kept[cls - PA_FIRST_MEDIUM];
+}
+
+/* The bin of a medium class is empty, or has been filled anew. */
+static inline void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int i = cls - PA_FIRST_MEDIUM;
+
+	if (!PA_HOT_SPANS)
+		return;
+	slot->kept_bytes -= slot->kept[i] * pa_class_size(cls);
+	slot->kept[i] = 0;
+	slot->kept_most = slot->pools * (PA_POOL_SIZE / PA_KEPT_PART);
+	if (slot->kept_most < PA_KEPT_LEAST)
+		slot->kept_most = PA_KEPT_LEAST;
+}
+
+/* A bin is emptied: what comes next begins as with a new slot. */
+static inline void pa_bin_forget(struct pa_slot *slot, unsigned int cls)
+{
+	slot->bins->room[cls] = 0;
+	slot->cls[cls].unfreed = 0;
+}
+
+/* Is the current pool all that the slot has of a class? Then a bin has no others' blocks. */
+static inline bool pa_slot_has_one_pool(const struct pa_slot *slot, unsigned int cls)
+{
+	const struct pa_slot_class *c = &slot->cls[cls];
+
+	return c->current_pool && c->pools == c->current_pool->npools;
+}
+
+/* More blocks than any bin can hold: a list that is longer goes in a circle. */
+#define PA_BIN_STEPS	PA_POOL_SIZE
 
 /* Carved blocks that are somewhere: out, or on the pool's list. */
 static inline u32 pa_pool_whole(const struct pa_pool *pool)
@@ -150,6 +188,7 @@ static inline u32 pa_pool_collect(struct pa_pool *pool)
 	return count;
 }
 
+void pa_slot_empty_bin(struct pa_slot *slot, unsigned int cls);
 void pa_pool_damaged(struct pa_pool *pool);
 void pa_pool_release(struct pa_slot *slot, struct pa_pool *pool);
 void pa_pool_unlist(struct pa_slot *slot, struct pa_pool *pool);

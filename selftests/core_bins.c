@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * common/pa_slot.c, pa_slot.h: what bins are filled with, what they take of freed blocks, and when that goes
- * back.
+ * common/pa_slot.c, pa_flush.c, pa_slot.h: what bins are filled with, what they take of freed blocks, and
+ * when that goes back.
  */
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * common/pa_slot.c, pa_owner.c, pa_shared.c: several slots driven in random order, parked, stopped and
+ * common/pa_life.c, pa_owner.c, pa_shared.c: several slots driven in random order, parked, stopped and
  * abandoned.
  */
 #include "shared/slots.h"
