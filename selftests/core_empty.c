@@ -9,7 +9,7 @@
 /* Pools of a turn: more than all loans are for. */
 #define POOLS	(PA_EMPTY_POOLS + (LOANS + 2) * PA_EMPTY_LOAN)
 
-/* Allocates all blocks of so many pools, and frees them in the same order. */
+/* Allocates all blocks of so many pools, and frees them, the last one first. */
 static void turn(unsigned int i, unsigned int pools)
 {
 	unsigned int k, n = pools * pa_class[CLS].capacity;

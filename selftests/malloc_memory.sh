@@ -42,6 +42,7 @@ edge_result() {
 
 compile memory memory.c
 compile growth growth.c
+compile kept kept.c
 compile crowd crowd.c
 tap_start
 for geometry in seed modern; do
@@ -50,7 +51,7 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" most-freed
 	pass_on "$geometry" preload "" "$work/memory" sleep
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" cycles
-	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" large
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" large
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" append
 	pass_on "$geometry" preload "" "$work/growth" stay
 	pass_on "$geometry" preload "" "$work/growth" turn
@@ -59,9 +60,11 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" turns
 	pass_on "$geometry" preload "" "$work/memory" drift
-	pass_on "$geometry" preload "" "$work/memory" swing
-	pass_on "$geometry" preload "" "$work/memory" share
-	pass_on "$geometry" preload "" "$work/crowd"
+	pass_on "$geometry" preload "" "$work/kept" swing
+	pass_on "$geometry" preload "" "$work/kept" share
+	pass_on "$geometry, limit=32M" preload limit=32M "$work/kept" limit
+	pass_on "$geometry" preload "" "$work/crowd" 16
+	pass_on "$geometry, limit=96M" preload limit=96M "$work/crowd" 6
 	pass_on "$geometry" preload "" "$work/memory" thin
 	pass_on "$geometry" preload "" "$work/memory" sparse
 	pass_on "$geometry" preload "" "$work/memory" grow

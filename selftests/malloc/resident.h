@@ -35,4 +35,21 @@ static inline size_t share(size_t now, size_t base, size_t peak)
 	return now <= base ? 0 : (now - base) * 1000 / (peak - base);
 }
 
+/* Small work, as a program that goes on does: idle memory is looked after meanwhile. */
+static inline void go_on(unsigned int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int i;
+
+	while (time(NULL) < end) {
+		void *p[400];
+
+		for (i = 0; i < 400; i++)
+			p[i] = malloc((size_t)i % 50 * 10 + 1);
+		for (i = 0; i < 400; i++)
+			free(p[i]);
+		usleep(1000);
+	}
+}
+
 #endif
