@@ -66,11 +66,11 @@ void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int 
 	}
 }
 
-/* Gives some of them back, and empty current spans. Return: true if there were any. */
-bool pa_slot_release_some_empty(struct pa_slot *slot)
+/* Gives @most of them back, and empty current spans. Return: true if there were any. */
+bool pa_slot_release_some_empty(struct pa_slot *slot, unsigned int most)
 {
 	u64 before = slot->pools;
-	unsigned int cls, most = PA_EMPTY_STEP;
+	unsigned int cls;
 
 	for (cls = 1; cls < PA_CLASSES && slot->empty && most; cls++)
 		pa_slot_release_empty(slot, cls, &most);
@@ -91,8 +91,7 @@ bool pa_slot_release_some_empty(struct pa_slot *slot)
  */
 void pa_slot_release_all_empty(struct pa_slot *slot)
 {
-	while (slot->empty && pa_slot_release_some_empty(slot))
-		;
+	pa_slot_release_some_empty(slot, ~0u);
 	pa_slot_pay_back(slot);
 }
 

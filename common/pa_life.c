@@ -168,8 +168,7 @@ void pa_slot_abandon(struct pa_slot *slot)
 {
 	WRITE_ONCE(slot->bins, NULL);
 	WRITE_ONCE(slot->dead, PA_SLOT_ABANDONED);
-	if (slot->loans)
-		slot->node->loans += slot->loans;
+	slot->node->loans += slot->loans;
 	slot->loans = 0;
 	pa_inbox_pass_on(slot);
 }

@@ -196,7 +196,7 @@ void pa_pool_emptied(struct pa_slot *slot, struct pa_pool *pool, u64 room);
 void pa_slot_release_empty(struct pa_slot *slot, unsigned int cls, unsigned int *most);
 bool pa_slot_borrow(struct pa_slot *slot);
 void pa_slot_forget_empty(struct pa_slot *slot);
-bool pa_slot_release_some_empty(struct pa_slot *slot);
+bool pa_slot_release_some_empty(struct pa_slot *slot, unsigned int most);
 
 /* Pools that change owner, pa_shared.c. */
 struct pa_pool *pa_shared_adopt(struct pa_slot *slot, unsigned int cls);

@@ -81,7 +81,7 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
-	} while (!pool && pa_slot_release_some_empty(slot));
+	} while (!pool && pa_slot_release_some_empty(slot, PA_EMPTY_STEP));
 	if (pool) {
 		if (PA_EMPTY_LOAN && slot->gone >= npools) {
 			slot->gone -= npools;

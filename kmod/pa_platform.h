@@ -90,7 +90,7 @@ typedef gfp_t pa_gfp_t;
 /* Freed blocks of spans go to them. */
 #define PA_HOT_SPANS	0
 
-/* Empty pools are for any CPU. */
+/* No slot keeps more empty pools than it has room for: nobody would look after them. */
 #define PA_EMPTY_LOAN	0
 
 /* The core keeps a node's number in one byte; nodes beyond share node 0. */

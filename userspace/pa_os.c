@@ -112,8 +112,6 @@ u32 pa_os_loans(void)
 {
 	u64 share = pa_options.limit / PA_LOAN_PART / (PA_EMPTY_LOAN * PA_POOL_SIZE);
 
-	if (!pa_options.purge_delay)
-		return 0;
 	return share < PA_LOANS ? (u32)share : PA_LOANS;
 }
 
@@ -611,24 +609,32 @@ size_t pa_os_trim(void)
 	return bytes;
 }
 
+/* The calling thread's empty pools go to their arenas. */
+static void pa_release_own_empty(void)
+{
+	struct pa_bins *bins = pa_slot_enter();
+
+	if (!bins)
+		return;
+	pa_slot_release_all_empty(bins->slot);
+	pa_slot_leave(bins);
+}
+
 /**
  * pa_os_make_room() - a large mapping of @bytes is about to come on top
  *
- * If that would be a new peak, freed large blocks, the thread's empty pools and
- * empty arenas that are kept for later go back instead: what is kept never makes a program's peak
- * higher.
+ * If that would be a new peak, freed large blocks, empty pools if the thread has borrowed
+ * room for them, and empty arenas that are kept for later go back instead: what is kept
+ * never makes a program's peak higher.
  *
  * Context: nothing held.
  */
 void pa_os_make_room(size_t bytes)
 {
 	size_t over = pa_os_purge_for(bytes), arenas = over ? (over - 1) / PA_ARENA_SIZE + 1 : 0;
-	struct pa_bins *bins = arenas ? pa_slot_enter() : NULL;
 
-	if (bins) {
-		pa_slot_release_all_empty(bins->slot);
-		pa_slot_leave(bins);
-	}
+	if (arenas && pa_thread.slot->loans)
+		pa_release_own_empty();
 	if (arenas && READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve)
 		pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve,
 				       arenas < UINT_MAX ? (unsigned int)arenas : UINT_MAX);
@@ -645,6 +651,7 @@ bool pa_os_reclaim(void)
 {
 	size_t bytes = pa_large_purge_all();
 
+	pa_release_own_empty();
 	bytes += pa_arenas_release(pa_nodes[0], 0);
 	bytes += pa_os_unmap(true);
 	return bytes;
