@@ -219,13 +219,31 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 	return list;
 }
 
+/*
+ * Takes over what others have freed until there is something of the class. Pools of all
+ * classes are in the inbox: where many go round, those of one visit need not bring any
+ * for this one. All are taken then, where memory comes by page faults, since a fault
+ * costs more, and the heap would grow beside blocks that nobody uses. Others may
+ * fill the inbox meanwhile, but no pool is there twice.
+ */
+static void pa_slot_drain_for(struct pa_slot *slot, const struct pa_slot_class *c)
+{
+	u64 seen = 0;
+
+	do {
+		if (c->usable || pa_stack_empty(&slot->inbox))
+			return;
+		pa_slot_drain_some(slot, PA_SLOW_STEP);
+		seen += PA_SLOW_STEP;
+	} while (PA_POPULATE && seen < slot->pools);
+}
+
 static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 {
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 
-	if (!c->usable && !pa_stack_empty(&slot->inbox))
-		pa_slot_drain_some(slot, PA_SLOW_STEP);
+	pa_slot_drain_for(slot, c);
 	pool = c->usable;
 	if (pool) {
 		if (!pool->left)

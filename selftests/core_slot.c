@@ -156,6 +156,37 @@ static void exit_orders(void)
 	}
 }
 
+/*
+ * Half of the blocks of many pools were freed by others, those of one class first, so that its pools are
+ * what the slot comes to last. It takes them all the same before it gets a new pool.
+ */
+static void freed_by_others(void)
+{
+	const unsigned int first = 64, last = 40;
+	unsigned int cls, k;
+	u64 pools;
+
+	start(0);
+	start(1);
+	for (cls = first; cls > last; cls--)
+		for (k = 0; k < 4 * pa_class[cls].capacity; k++)
+			alloc_from(0, cls);
+	for (cls = first; cls > last; cls--)
+		for (k = (unsigned int)oracle.n; k--;)
+			if (oracle.block[k].group == cls && oracle.block[k].tag % 2)
+				free_through(1, k, false);
+	/* What the bin has does not count. */
+	pa_slot_empty_bin(&slots[0], first);
+	pools = slots[0].pools;
+	for (k = 0; k < pa_class[first].capacity; k++)
+		alloc_from(0, first);
+	if (!TAP_CHECK(slots[0].pools <= pools))
+		tap_diag("%llu pools instead of %llu", (unsigned long long)slots[0].pools,
+			 (unsigned long long)pools);
+	check_all();
+	empty_everything();
+}
+
 /* A slot whose thread does not exist in a forked child: its blocks can be freed, its bins are lost. */
 static void abandoned(void)
 {
@@ -206,13 +237,15 @@ static void abandoned(void)
 int main(void)
 {
 	slots_init();
-	tap_start(6);
+	tap_start(7);
 	rng = tap_seed();
 	tap_test("one class, many changes of owner", one_class);
 	tap_test("few classes, spans among them", few_classes);
 	tap_test("all classes", many_classes);
 	tap_test("a parked slot keeps what its next owner needs", parked);
 	tap_test("a slot lets go while freers are half done", exit_orders);
+	tap_test("what others have freed is taken before a new pool", freed_by_others);
+	/* The last one: what bins held is lost. */
 	tap_test("abandoned slots", abandoned);
 	oracle_done(&oracle);
 	return tap_finish();

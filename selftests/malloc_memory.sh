@@ -44,6 +44,7 @@ compile memory memory.c
 compile growth growth.c
 compile kept kept.c
 compile crowd crowd.c
+compile exchange exchange.c
 tap_start
 for geometry in seed modern; do
 	make_library "$geometry"
@@ -65,6 +66,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, limit=32M" preload limit=32M "$work/kept" limit
 	pass_on "$geometry" preload "" "$work/crowd" 16
 	pass_on "$geometry, limit=96M" preload limit=96M "$work/crowd" 6
+	pass_on "$geometry" preload "" "$work/exchange"
 	pass_on "$geometry" preload "" "$work/memory" thin
 	pass_on "$geometry" preload "" "$work/memory" sparse
 	pass_on "$geometry" preload "" "$work/memory" grow
