@@ -3,22 +3,12 @@
  * Slow paths of the public functions: entering slots, growing nodes.
  */
 #include "pa_heap.h"
-#include "pa_owner.h"
 
 /* Blocks that a bulk call handles before it leaves the slot for a moment. */
 #define PA_BULK_STEP	32
 
-/*
- * Where one look into the inbox is short (PA_SLOW_STEP), so often an allocation looks
- * again, with the slot left in between, before the heap grows by an arena. That is a
- * multiple of what an arena has, so that the inbox gets shorter.
- */
-#define PA_DRAIN_TRIES	16
-
 struct pa_node *pa_nodes[PA_MAX_NODES];
 unsigned int pa_reserve = 1;
-
-static_assert(PA_DRAIN_TRIES * PA_SLOW_STEP > 4 * PA_POOLS_PER_ARENA, "it gets shorter");
 
 /**
  * pa_node_init() - make a node of zeroed memory
@@ -46,16 +36,12 @@ static void *pa_fallback_alloc(struct pa_node *node, unsigned int cls)
 	return p;
 }
 
-/*
- * One try, without growing. Sets *@node to the one that would have to grow, and *@waits if
- * there was nothing in what others have freed so far, but there is more of it.
- */
-static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node, bool *waits)
+/* One try, without growing. Sets *@node to the one that would have to grow. */
+static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node)
 {
 	struct pa_bins *bins = pa_slot_enter();
 	void *p = NULL;
 
-	*waits = false;
 	*node = pa_nodes[nid == PA_ANY_NODE ? pa_this_node() : (unsigned int)nid];
 	if (bins) {
 		bool here = nid == PA_ANY_NODE || bins->slot->node == *node;
@@ -63,7 +49,6 @@ static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node, bool
 		if (here) {
 			*node = bins->slot->node;
 			p = pa_slot_alloc(bins->slot, cls);
-			*waits = !PA_POPULATE && !p && !pa_stack_empty(&bins->slot->inbox);
 		}
 		pa_slot_leave(bins);
 		if (here)
@@ -87,19 +72,18 @@ static void *pa_alloc_try(unsigned int cls, int nid, struct pa_node **node, bool
  */
 void *pa_alloc_slow(unsigned int cls, int nid, pa_gfp_t gfp)
 {
-	bool more, waits;
-	unsigned int tries = 0;
 	struct pa_node *node;
+	bool more;
 	void *p;
 
 	do {
-		p = pa_alloc_try(cls, nid, &node, &waits);
+		p = pa_alloc_try(cls, nid, &node);
 		if (likely(p))
 			return p;
-		more = (waits && tries++ < PA_DRAIN_TRIES) || pa_reclaim() ||
+		more = pa_reclaim() ||
 		       (pa_may_grow() && pa_arenas_grow(node, gfp, pa_class[cls].npools));
 	} while (more);
-	p = pa_alloc_try(cls, nid, &node, &waits);
+	p = pa_alloc_try(cls, nid, &node);
 	if (!p)
 		p = pa_alloc_last_resort(pa_class_size(cls), gfp);
 	if (!p)

@@ -33,6 +33,13 @@ has_pools && at_most "a class that its CPU allocates no more goes back" "$(value
 accounted 0 "after the idle class"
 unload
 
+# 6 MB of blocks of all sizes up to 16000 bytes, which two CPUs replace and free in turn.
+load reserve=0 && load_test
+scenario turns "$(scaled 1000)"
+has_pools && at_most "what the other CPU has freed is used again" "$(peak mapped_bytes)" 24000000
+accounted 0 "after the turns"
+unload
+
 # Readers of the report beside all of that.
 load && load_test
 has_pools && line=identity || line=live_blocks

@@ -63,6 +63,7 @@ void test_context_storm(unsigned long arg);
 void test_threads(unsigned long arg);
 void test_threads_pipe(unsigned long arg);
 void test_threads_idle_class(unsigned long arg);
+void test_threads_turns(unsigned long arg);
 void test_threads_start(unsigned long arg);
 void test_threads_stop(unsigned long arg);
 void test_deferred(unsigned long arg);

@@ -49,6 +49,7 @@ static const struct scenario {
 	{ "threads", test_threads, 50000, true },
 	{ "pipe", test_threads_pipe, 200000, true },
 	{ "idle-class", test_threads_idle_class, 50000 },
+	{ "turns", test_threads_turns, 1000 },
 	{ "start", test_threads_start, 0 },
 	{ "stop", test_threads_stop, 0 },
 	{ "deferred", test_deferred, 20000, true },

@@ -240,3 +240,72 @@ void test_threads_idle_class(unsigned long n)
 	test_on_cpus(idle_go_on, n);
 	kvfree(idle_blocks);
 }
+
+/*
+ * The first two CPUs, in turn: each frees what the other one has left for it, replaces some
+ * blocks of its own, and leaves others. Blocks of all classes go round.
+ */
+#define TURN_OWN	600
+#define TURN_GIVEN	200
+
+static struct {
+	void *own[2][TURN_OWN];
+	void *given[2][TURN_GIVEN];
+	unsigned long turn;
+} turns;
+
+static void turn_renew(void **p, u64 *random)
+{
+	u64 r = test_random(random);
+
+	poolalloc_free(*p);
+	*p = poolalloc_alloc(1 + (r >> 20) % (1 + (r & 0xffff) % 16000), GFP_KERNEL);
+	test_check(*p);
+}
+
+static void turn_take(unsigned int cpu, u64 *random)
+{
+	unsigned int i;
+
+	for (i = 0; i < TURN_GIVEN; i++) {
+		poolalloc_free(turns.given[cpu][i]);
+		turns.given[cpu][i] = NULL;
+	}
+	for (i = 0; i < TURN_GIVEN / 2; i++)
+		turn_renew(&turns.own[cpu][test_random(random) % TURN_OWN], random);
+	for (i = 0; i < TURN_GIVEN; i++)
+		turn_renew(&turns.given[!cpu][i], random);
+}
+
+static void turns_on_cpu(unsigned int cpu, unsigned long n)
+{
+	u64 random = test_seed(200 + cpu);
+	unsigned long i;
+
+	for (i = cpu; cpu < 2 && i < 2 * n; i += 2) {
+		/* Pairs with the release of the other CPU. */
+		while (smp_load_acquire(&turns.turn) != i)
+			cond_resched();
+		turn_take(cpu, &random);
+		/* Pairs with the acquire of the other CPU. */
+		smp_store_release(&turns.turn, i + 1);
+	}
+}
+
+static void turns_end(void **blocks, unsigned int n)
+{
+	while (n--)
+		poolalloc_free(blocks[n]);
+}
+
+void test_threads_turns(unsigned long n)
+{
+	memset(&turns, 0, sizeof(turns));
+	if (num_online_cpus() < 2)
+		test_note("needs two CPUs");
+	else
+		test_on_cpus(turns_on_cpu, n);
+	turns_end(turns.own[0], 2 * TURN_OWN);
+	turns_end(turns.given[0], 2 * TURN_GIVEN);
+	poolalloc_trim();
+}
