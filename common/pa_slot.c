@@ -221,21 +221,22 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 
 /*
  * Takes over what others have freed until there is something of the class. Pools of all
- * classes are in the inbox: where many go round, those of one visit need not bring any
- * for this one. All are taken then, where memory comes by page faults, since a fault
- * costs more, and the heap would grow beside blocks that nobody uses. Others may
- * fill the inbox meanwhile, but no pool is there twice.
+ * classes are in the inbox: where many go round, the first ones need not bring any for
+ * this one, and the heap would grow beside blocks that nobody uses. Where memory comes by
+ * page faults, each of which costs more, PA_DRAIN_MOST pools are taken if it must be. For
+ * each new pool they are so many that the inbox gets shorter, and half a millisecond.
  */
+#define PA_DRAIN_MOST	(PA_POPULATE ? 1024 : PA_SLOW_STEP)
+
 static void pa_slot_drain_for(struct pa_slot *slot, const struct pa_slot_class *c)
 {
-	u64 seen = 0;
+	unsigned int n;
 
-	do {
+	for (n = 0; n < PA_DRAIN_MOST; n += PA_SLOW_STEP) {
 		if (c->usable || pa_stack_empty(&slot->inbox))
 			return;
 		pa_slot_drain_some(slot, PA_SLOW_STEP);
-		seen += PA_SLOW_STEP;
-	} while (PA_POPULATE && seen < slot->pools);
+	}
 }
 
 static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
