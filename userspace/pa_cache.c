@@ -17,6 +17,7 @@
 #define PA_CACHE_LEAST		(256UL << 10)
 #define PA_CACHE_MOST		(32UL << 20)
 #define PA_CACHE_SHARE		4
+#define PA_SWING_PART		4
 #define PA_CACHE_MS		1000
 
 /* Lists: from 32 KiB on, the last one takes all that is larger. */
@@ -50,11 +51,11 @@ static u64 pa_served_stamp;	/* when one was kept that was used again */
  * @high: the most bytes in use since @stamp
  * @low: the least since they were @high
  * @now: how far they have risen again since @stamp, up to @high, after they had
- *	fallen to half of it or less
+ *	fallen by a quarter of it or more
  * @before: the same of the time before
  * @stamp: when this time began; it takes a second
  *
- * A program that allocates much, frees most of it and does so again needs what it
+ * A program that allocates much, frees some of it and does so again needs what it
  * has freed: with that much kept it has no more memory than it had before.
  */
 static struct pa_swing {
@@ -175,7 +176,7 @@ void pa_cache_in_use(u64 live)
 	top = live < s->high ? live : s->high;
 	if (live < s->low)
 		s->low = live;
-	else if (s->low <= s->high / 2 && top - s->low > s->now)
+	else if (s->low <= s->high - s->high / PA_SWING_PART && top - s->low > s->now)
 		s->now = top - s->low;
 	if (live > s->high) {
 		s->high = live;
@@ -226,10 +227,10 @@ size_t pa_cache_surplus(u64 live)
 }
 
 /**
- * pa_cache_put_back() - what was taken out is not needed after all, or not all of it
- * @m: the entry
+ * pa_cache_put() - keep a mapping that is not in use, or what is left of one
+ * @m: its entry; the block, if it gets one, begins right behind the header
  */
-void pa_cache_put_back(struct pa_mapping *m)
+void pa_cache_put(struct pa_mapping *m)
 {
 	unsigned int list = pa_cache_list(m->bytes);
 
@@ -239,7 +240,7 @@ void pa_cache_put_back(struct pa_mapping *m)
 	pa_cache_bytes += m->bytes;
 }
 
-static bool pa_cache_refuse(const struct pa_mapping *m)
+static void pa_cache_refuse(size_t bytes)
 {
 	u64 now = pa_os_clock();
 
@@ -247,29 +248,26 @@ static bool pa_cache_refuse(const struct pa_mapping *m)
 		pa_missed_bytes = 0;
 		pa_missed_most = 0;
 	}
-	pa_missed_bytes += m->bytes;
-	if (m->bytes > pa_missed_most)
-		pa_missed_most = m->bytes;
+	pa_missed_bytes += bytes;
+	if (bytes > pa_missed_most)
+		pa_missed_most = bytes;
 	pa_missed_stamp = now;
-	return false;
 }
 
 /**
- * pa_cache_put() - keep a freed block's mapping, if there is room
- * @m: of the block, which begins right behind its header
+ * pa_cache_has_room() - may what is no longer in use be kept?
+ * @bytes: so many; that they were refused is noted
  * @live: bytes of large blocks that are still in use
- *
- * Return: false if it must be unmapped.
  */
-bool pa_cache_put(struct pa_mapping *m, u64 live)
+bool pa_cache_has_room(size_t bytes, u64 live)
 {
 	if (!pa_options.purge_delay)
 		return false;
 	pa_cache_bound(live);
-	if (pa_cache_bytes + m->bytes > pa_cache_limit)
-		return pa_cache_refuse(m);
-	pa_cache_put_back(m);
-	return true;
+	if (pa_cache_bytes + bytes <= pa_cache_limit)
+		return true;
+	pa_cache_refuse(bytes);
+	return false;
 }
 
 /**

@@ -13,8 +13,8 @@ struct pa_mapping *pa_cache_take(size_t total, size_t most, bool largest);
 void pa_cache_in_use(u64 live);
 void pa_cache_missed(size_t bytes, u64 live);
 size_t pa_cache_surplus(u64 live);
-void pa_cache_put_back(struct pa_mapping *m);
-bool pa_cache_put(struct pa_mapping *m, u64 live);
+void pa_cache_put(struct pa_mapping *m);
+bool pa_cache_has_room(size_t bytes, u64 live);
 struct pa_mapping *pa_cache_old(u64 now, u64 delay, size_t most);
 
 #endif

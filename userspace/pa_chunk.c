@@ -24,12 +24,10 @@
 #include "pa_chunk.h"
 #include "pa_options.h"
 #include "pa_os.h"
+#include "pa_pagemap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define PA_CHUNK_MIN	(1UL << 20)
 #define PA_CHUNK_MAX	(64UL << 20)
@@ -106,32 +104,6 @@ static struct pa_chunk *pa_chunk_of(const void *p)
 			return &pa_chunks[n];
 	}
 	return NULL;
-}
-
-/*
- * How many of @pages pages from @p on are there, or were and are swapped out; all if it
- * cannot be known. mincore() would tell, too, but services that may only make the usual
- * system calls (systemd's @system-service) are killed for it. And open() is a cancellation
- * point, which malloc() must not be.
- */
-static size_t pa_pages_there(const char *p, size_t pages)
-{
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	size_t i, k, n = 0;
-	u64 entry[64];
-
-	for (i = 0; fd >= 0 && i < pages; i += 64) {
-		size_t at = ((uintptr_t)p / pa_page_size + i) * sizeof(entry[0]);
-
-		if (syscall(SYS_pread64, fd, entry, sizeof(entry), at) != sizeof(entry))
-			break;
-		/* Bit 63: there, bit 62: swapped out. */
-		for (k = 0; k < 64 && i + k < pages; k++)
-			n += entry[k] >> 62 ? 1 : 0;
-	}
-	if (fd >= 0)
-		syscall(SYS_close, fd);
-	return i < pages ? pages : n;
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "pa_mapping.h"
 #include "pa_options.h"
 #include "pa_os.h"
+#include "pa_pagemap.h"
 #include "pa_refit.h"
 
 #include <errno.h>
@@ -42,36 +43,15 @@
 #define PA_GROW_FACTOR		32
 #define PA_GROW_MOST		(2UL << 20)
 
+/*
+ * Of what is kept of blocks that were never used in full, calloc() shall not make memory: from
+ * so many bytes on it is looked which pages are there.
+ */
+#define PA_ZERO_LOOK		(512UL << 10)
+
 static_assert(sizeof(struct pa_large) == 128, "two descriptors");
 static_assert(offsetof(struct pa_large, magic) == offsetof(struct pa_arena, magic),
 	      "an arena and a large block are told apart by their magic");
-
-/* Freed where no lock may be taken. */
-static struct pa_stack pa_large_deferred;
-
-static void pa_large_unmap(char *base, size_t bytes)
-{
-	int saved = errno;
-
-	/* A full map table can refuse to split a mapping: keep the pages at least. */
-	if (munmap(base, bytes))
-		madvise(base, bytes, MADV_DONTNEED);
-	pa_os_uncharge(bytes);
-	errno = saved;
-}
-
-/* Frees what signal handlers and the like have left; the lock is not held. */
-static void pa_large_settle(void)
-{
-	struct pa_qnode *q = pa_stack_take(&pa_large_deferred);
-
-	while (q) {
-		struct pa_large *large = container_of(q, struct pa_large, qlink);
-
-		q = q->next;
-		pa_large_free(large);
-	}
-}
 
 /* Page faults are what a large block costs. Huge pages are chosen before the first touch. */
 static bool pa_large_is_huge(size_t total)
@@ -135,72 +115,6 @@ static struct pa_large *pa_large_map(size_t total, size_t size, size_t offset, s
 	large->magic = PA_MAGIC_LARGE;
 	large->flags = huge ? PA_LARGE_HUGE : 0;
 	return large;
-}
-
-/*
- * What is no longer in use goes to the cache, if that has room.
- * Context: under pa_large_mutex.
- * Return: false if it must be unmapped.
- */
-static bool pa_large_retire(struct pa_mapping *m)
-{
-	struct pa_large *large = m->large;
-
-	pa_large_account(m, false);
-	if (large->block == large->base + sizeof(*large) && pa_cache_put(m, pa_large_bytes))
-		return true;
-	pa_mapping_put(m);
-	return false;
-}
-
-/* Unmaps what was taken out of the cache or a magazine. Return: bytes. */
-static size_t pa_large_unmap_all(struct pa_mapping *list)
-{
-	struct pa_mapping *m, *next;
-	size_t bytes = 0;
-
-	for (m = list; m; m = m->next) {
-		bytes += m->bytes;
-		pa_large_unmap((char *)m->large, m->bytes);
-	}
-	pa_large_lock();
-	for (m = list; m; m = next) {
-		next = m->next;
-		pa_mapping_put(m);
-	}
-	pa_large_unlock();
-	return bytes;
-}
-
-/* A block is freed. What is kept shrinks with what is in use. */
-static void pa_large_drop(struct pa_mapping *m)
-{
-	char *base = m->large->base;
-	struct pa_mapping *surplus = NULL;
-	size_t bytes = m->bytes, over;
-	bool keep;
-
-	pa_large_lock();
-	keep = pa_large_retire(m);
-	over = pa_cache_surplus(pa_large_bytes);
-	if (over)
-		surplus = pa_cache_old(pa_os_clock(), 0, over);
-	pa_large_unlock();
-	if (!keep)
-		pa_large_unmap(base, bytes);
-	if (surplus)
-		pa_large_unmap_all(surplus);
-}
-
-/* All that the thread has kept for itself may serve another size in the cache. */
-static void pa_large_drop_own(void)
-{
-	struct pa_mapping *m = pa_magazine_empty(), *next;
-
-	for (; m; m = next) {
-		next = m->next;
-		pa_large_drop(m);
-	}
 }
 
 /* From the thread's magazine. */
@@ -341,6 +255,19 @@ static void *pa_large_new(size_t total, size_t size, size_t offset, size_t align
 	return large->block;
 }
 
+/* Zeros for a block whose mapping was kept. */
+static void *pa_large_zero(void *block, size_t size)
+{
+	struct pa_large *large = (struct pa_large *)block - 1;
+	size_t end = sizeof(*large) + size;
+
+	if (size < PA_ZERO_LOOK || large->there >= end)
+		return memset(block, 0, size);
+	if (pa_pages_zero(block, size))
+		large->there = end;
+	return block;
+}
+
 /**
  * pa_large_alloc() - allocate a block with a mapping of its own
  * @size: bytes
@@ -366,7 +293,7 @@ void *pa_large_alloc(size_t size, size_t align, bool zero)
 		void *block = pa_large_reuse(total, size);
 
 		if (block)
-			return zero ? memset(block, 0, size) : block;
+			return zero ? pa_large_zero(block, size) : block;
 	}
 	return pa_large_new(total, size, offset, align, zero);
 }
@@ -411,33 +338,27 @@ size_t pa_large_usable(const struct pa_large *large)
 	return (size_t)(large->base + large->mapped - large->block);
 }
 
-/**
- * pa_large_free() - free a large block
- * @large: its header
- *
- * Context: any. Inside a slow path it is only noted.
+/*
+ * A block becomes smaller: the pages that it no longer needs become a mapping of their own,
+ * and that is kept.
+ * Return: false: it may not be kept, or is not worth it; nothing has changed.
  */
-void pa_large_free(struct pa_large *large)
+static bool pa_large_shrink(struct pa_large *large, size_t total, size_t size)
 {
-	struct pa_mapping *m = large->mapping;
-	u64 live = PA_MAPPING_LIVE;
+	size_t bytes = large->mapped - total;
+	bool kept;
 
-	if (large->flags & PA_LARGE_UNLISTED) {
-		pa_unlisted_account(large, false);
-		pa_large_unmap(large->base, large->mapped);
-		return;
-	}
-	if (pa_thread.level) {
-		pa_stack_push(&pa_large_deferred, &large->qlink);
-		return;
-	}
-	if (unlikely(!try_cmpxchg(&m->stamp, &live, pa_os_clock()))) {
-		pa_corrupt("a large block was freed twice", large->block);
-		return;
-	}
-	if (!pa_options.purge_delay || large->block != large->base + sizeof(*large) ||
-	    !pa_magazine_put(m))
-		pa_large_drop(m);
+	if (large->flags & PA_LARGE_HUGE)
+		bytes &= ~(PA_HUGE - 1);
+	if (bytes < PA_CUT_LEAST)
+		return false;
+	pa_large_lock();
+	kept = pa_cache_has_room(bytes, pa_large_bytes) &&
+	       pa_refit_keep_tail(large->mapping, bytes);
+	pa_large_unlock();
+	if (kept)
+		large->asked = size;
+	return kept;
 }
 
 /**
@@ -485,15 +406,15 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	if (total > old)
 		pa_os_make_room(total - old);
 	m = large->mapping;
+	if (total < old && pa_large_shrink(large, total, size))
+		return large->block;
 	pa_large_lock();
 	moved = pa_refit_remap(large, total);
 	if (moved) {
-		pa_large_account(m, false);
-		moved->mapped = total;
+		pa_large_set_mapped(moved, total);
 		moved->asked = size;
 		m->large = moved;
-		WRITE_ONCE(m->bytes, total);
-		pa_large_account(m, true);
+		pa_large_account_size(m, total);
 	}
 	pa_large_unlock();
 
@@ -505,44 +426,4 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	if (!moved && total > old)
 		pa_os_uncharge(total - old);
 	return moved ? moved->block : NULL;
-}
-
-/**
- * pa_large_purge() - unmap what the cache has kept long enough, some of it
- * @now: pa_os_clock()
- * @delay: ms it is kept; 0 for all
- * @most: bytes that are enough
- *
- * Return: bytes given back; 0 if there was nothing to do.
- */
-size_t pa_large_purge(u64 now, u64 delay, size_t most)
-{
-	struct pa_mapping *old, *m;
-
-	if (pa_thread.level)
-		return 0;
-	pa_large_settle();
-	pa_large_lock();
-	old = pa_cache_old(now, delay, most);
-	if (!old) {
-		old = pa_magazine_old(now, delay, most);
-		for (m = old; m; m = m->next)
-			pa_large_account(m, false);
-	}
-	pa_large_unlock();
-	return old ? pa_large_unmap_all(old) : 0;
-}
-
-/**
- * pa_large_purge_all() - unmap all that the cache has
- *
- * Return: bytes.
- */
-size_t pa_large_purge_all(void)
-{
-	size_t bytes = 0, some;
-
-	while ((some = pa_large_purge(pa_os_clock(), 0, SIZE_MAX)))
-		bytes += some;
-	return bytes;
 }

@@ -50,6 +50,7 @@ struct pa_mapping {
  * @asked: bytes that were asked for last, so that growing and shrinking are told apart
  * @magic: where an arena has it: PA_MAGIC_LARGE
  * @flags: see above
+ * @there: bytes of the mapping from its beginning on whose pages are known to be there
  * @no_owner_either: 0, where the second descriptor has its owner
  * @qlink: freed inside a slow path, waiting for who can take the lock
  */
@@ -62,11 +63,19 @@ struct pa_large {
 	size_t asked;
 	u32 magic;
 	u32 flags;
-	u64 unused_too;
+	size_t there;
 	u64 no_owner_either;
 	struct pa_qnode qlink;
 	u64 rest[6];
 };
+
+/* What is known of the pages that it loses is forgotten. */
+static inline void pa_large_set_mapped(struct pa_large *large, size_t bytes)
+{
+	large->mapped = bytes;
+	if (large->there > bytes)
+		large->there = bytes;
+}
 
 void *pa_large_alloc(size_t size, size_t align, bool zero);
 void pa_large_free(struct pa_large *large);

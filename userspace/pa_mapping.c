@@ -60,8 +60,13 @@ void pa_unlisted_account(const struct pa_large *large, bool add)
 			   __ATOMIC_RELAXED);
 }
 
-/* A new entry for the table. Return: NULL: there is no memory for it. */
-static struct pa_mapping *pa_mapping_get(void)
+/**
+ * pa_mapping_get() - a new entry for the table
+ *
+ * Context: under pa_large_lock().
+ * Return: the entry, of no block yet, or NULL: there is no memory for it.
+ */
+struct pa_mapping *pa_mapping_get(void)
 {
 	struct pa_mapping *m = pa_mapping_unused, **piece;
 
@@ -102,6 +107,22 @@ void pa_large_account(const struct pa_mapping *m, bool live)
 {
 	WRITE_ONCE(pa_large_blocks, pa_large_blocks + (live ? 1 : (u64)-1));
 	WRITE_ONCE(pa_large_bytes, pa_large_bytes + (live ? m->bytes : -m->bytes));
+	pa_cache_in_use(pa_large_bytes);
+}
+
+/**
+ * pa_large_account_size() - the mapping of a listed block in use has another size now
+ * @m: its entry
+ * @bytes: that it has
+ *
+ * Not less and then more: what is in use has not been less meanwhile.
+ *
+ * Context: under pa_large_lock().
+ */
+void pa_large_account_size(struct pa_mapping *m, size_t bytes)
+{
+	WRITE_ONCE(pa_large_bytes, pa_large_bytes + bytes - m->bytes);
+	WRITE_ONCE(m->bytes, bytes);
 	pa_cache_in_use(pa_large_bytes);
 }
 

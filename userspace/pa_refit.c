@@ -15,9 +15,6 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-/* Moving fewer pages is not cheaper than faults. */
-#define PA_CUT_LEAST		(64UL << 10)
-
 /* A mapping is made larger when it has that part of what is wanted. */
 #define PA_STRETCH		4
 
@@ -77,8 +74,8 @@ struct pa_large *pa_refit_remap(struct pa_large *large, size_t total)
 	return large;
 }
 
-/* The last @bytes of a mapping become one of their own. */
-static struct pa_large *pa_refit_split(struct pa_mapping *m, size_t bytes)
+/* The last @bytes of a mapping become one of their own. The entry is left to the caller. */
+static struct pa_large *pa_refit_split(const struct pa_mapping *m, size_t bytes)
 {
 	size_t rest = m->bytes - bytes;
 	char *to = pa_refit_move((char *)m->large + rest, bytes, bytes, bytes);
@@ -92,9 +89,38 @@ static struct pa_large *pa_refit_split(struct pa_mapping *m, size_t bytes)
 		.base = to,
 		.magic = PA_MAGIC_LARGE,
 		.flags = m->large->flags,
+		.there = m->large->there == m->bytes ? bytes : 0,
 	};
-	WRITE_ONCE(m->bytes, rest);
-	m->large->mapped = rest;
+	pa_large_set_mapped(m->large, rest);
+	return large;
+}
+
+/**
+ * pa_refit_keep_tail() - the last pages of a block in use become a mapping that is kept
+ * @m: the block's entry
+ * @bytes: so many
+ *
+ * Context: under pa_large_lock(). Leaves errno alone.
+ * Return: false if nothing has changed.
+ */
+bool pa_refit_keep_tail(struct pa_mapping *m, size_t bytes)
+{
+	struct pa_mapping *tail = pa_mapping_get();
+	struct pa_large *large;
+	int saved = errno;
+
+	large = tail ? pa_refit_split(m, bytes) : NULL;
+	errno = saved;
+	if (large) {
+		pa_large_account_size(m, m->bytes - bytes);
+		tail->large = large;
+		tail->bytes = bytes;
+		WRITE_ONCE(tail->stamp, pa_os_clock());
+		large->mapping = tail;
+		pa_cache_put(tail);
+	} else if (tail) {
+		pa_mapping_put(tail);
+	}
 	return large;
 }
 
@@ -127,7 +153,9 @@ struct pa_mapping *pa_refit_cut(size_t total)
 	if (bytes <= most)
 		large = pa_refit_split(m, bytes);
 	pa_large_lock();
-	pa_cache_put_back(m);
+	if (large)
+		WRITE_ONCE(m->bytes, m->bytes - bytes);
+	pa_cache_put(m);
 	listed = large && pa_large_register(large);
 	pa_large_unlock();
 	if (large && !listed) {
@@ -191,12 +219,12 @@ struct pa_mapping *pa_refit_stretch(size_t total)
 	}
 	pa_large_lock();
 	if (done) {
-		m->large->mapped = total;
+		pa_large_set_mapped(m->large, total);
 		WRITE_ONCE(m->bytes, total);
 		pa_large_account(m, true);
 		pa_cache_missed(more, pa_large_bytes);
 	} else {
-		pa_cache_put_back(m);
+		pa_cache_put(m);
 	}
 	pa_large_unlock();
 	errno = saved;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * What is kept of freed blocks for the next ones, and when it goes: kept large|swing|share|limit.
+ * What is kept of freed blocks for the next ones, and when it goes:
+ * kept large|swing|share|limit|part|shrink|zeros.
  */
 #include "resident.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -158,6 +160,188 @@ static void case_limit(void)
 	free(p);
 }
 
+static long page_faults(void)
+{
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	return now.ru_minflt;
+}
+
+/* Blocks that are written to. Return: page faults of them. */
+static long fill(char **p, size_t count, size_t size)
+{
+	long before = page_faults();
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		p[i] = malloc(size);
+		if (!p[i])
+			tap_bail_out("no memory");
+		memset(p[i], 0xa5, size);
+	}
+	return page_faults() - before;
+}
+
+static void drop(char **p, size_t count)
+{
+	while (count--)
+		free(p[count]);
+}
+
+/*
+ * So much of what is kept goes back as is needed for a new peak, not all of a mapping of which that is a
+ * part: 4 MB are kept when the heap of small blocks has to grow by 1 MB, and then 2 MB are needed.
+ */
+static void case_part(void)
+{
+	static char *small[1000];
+	const long page = sysconf(_SC_PAGESIZE);
+	long faults = 0, best = LONG_MAX;
+	char *live, *large, *next;
+	int round;
+
+	fill(&live, 1, 24 << 20);
+	/* What is kept was given back within the last second: a stopped round learns nothing. */
+	for (round = 0; round < 50 && best > 1000000 / page; round++) {
+		fill(&large, 1, 4 << 20);
+		drop(&large, 1);
+		faults = fill(&large, 1, 4 << 20);
+		drop(&large, 1);
+		if (faults > 100)
+			continue;
+		fill(small, 1000, 1000);
+		best = fill(&next, 1, 2 << 20);
+		drop(&next, 1);
+		drop(small, 1000);
+		malloc_trim(0);
+	}
+	tap_diag("2 MiB, when 1 MB of the 4 MiB kept had to go: %ld page faults in round %d", best, round);
+	TAP_CHECK(best <= 1000000 / page);
+	drop(&live, 1);
+}
+
+/* What realloc() makes smaller gives its pages back, or keeps them for other blocks if freed ones are kept. */
+static void case_shrink(void)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	char *p[12], *q[10];
+	long faults = LONG_MAX;
+	size_t base, i;
+	int round;
+
+	look("at the start");
+	base = resident;
+	fill(p, 1, 4000000);
+	p[0] = realloc(p[0], 40000);
+	look("4000000 bytes, then 40000 of them");
+	TAP_CHECK(resident < base + 1000000 && p[0][39999] == (char)0xa5);
+	free(p[0]);
+	for (round = 0; round < 50 && faults > 10000000 / page / 4; round++) {
+		fill(p, 12, 1000000);
+		for (i = 0; i < 12; i++) {
+			p[i] = realloc(p[i], 100000);
+			p[i][0] = (char)i;
+		}
+		faults = fill(q, 10, 1000000);
+		for (i = 0; i < 12; i++)
+			TAP_CHECK(p[i][0] == (char)i && p[i][1] == (char)0xa5 &&
+				  p[i][99999] == (char)0xa5 && malloc_usable_size(p[i]) < 200000);
+		drop(q, 10);
+		drop(p, 12);
+	}
+	tap_diag("12 blocks of 1000000 bytes made smaller, 10 of that size: %ld page faults in round %d",
+		 faults, round);
+	TAP_CHECK(faults <= 10000000 / page / 4);
+	malloc_trim(0);
+	look("malloc_trim");
+	TAP_CHECK(resident < base + (1 << 20));
+}
+
+static bool is_zero(const char *p, size_t size)
+{
+	return !p[0] && !memcmp(p, p + 1, size - 1);
+}
+
+/*
+ * calloc() of blocks that were kept: they are zeros, whichever pages have been written to. Pages that never
+ * were do not become memory.
+ */
+static void zeros_sparse(uint64_t *seed)
+{
+	enum { COUNT = 8, SIZE = 3000000, WRITES = 40 };
+	char *p[COUNT];
+	size_t base, base_mapped, kept = 0, i, k;
+	int round;
+
+	look("at the start");
+	base = resident;
+	base_mapped = mapped;
+	/* What is kept was given back within the last second: a stopped round learns nothing. */
+	for (round = 0; round < 50 && kept < COUNT * SIZE / 2; round++) {
+		for (i = 0; i < COUNT; i++) {
+			p[i] = malloc(SIZE);
+			if (!p[i])
+				tap_bail_out("no memory");
+			for (k = 0; k < WRITES; k++)
+				p[i][tap_random(seed) % SIZE] = 1;
+		}
+		drop(p, COUNT);
+		look("freed");
+		kept = mapped - base_mapped;
+	}
+	TAP_CHECK(kept >= COUNT * SIZE / 2);
+	for (i = 0; i < COUNT; i++)
+		p[i] = calloc(1, SIZE);
+	look("calloc");
+	TAP_CHECK(resident < base + COUNT * SIZE / 4);
+	for (i = 0; i < COUNT; i++)
+		TAP_CHECK(is_zero(p[i], SIZE));
+	drop(p, COUNT);
+}
+
+/* Sizes at random, cut, made larger and smaller, and all or some of each written to. */
+static void zeros_any(uint64_t *seed)
+{
+	enum { COUNT = 6, TIMES = 600 };
+	char *p[COUNT] = { NULL };
+	size_t i, k, n, broken = 0;
+
+	for (n = 0; n < TIMES; n++) {
+		size_t size = 400000 + tap_random(seed) % 4000000;
+		unsigned int how = (unsigned int)(tap_random(seed) % 4);
+
+		i = tap_random(seed) % COUNT;
+		if (how == 3 && p[i]) {
+			p[i] = realloc(p[i], size);
+		} else {
+			free(p[i]);
+			p[i] = how ? calloc(1, size) : malloc(size);
+			broken += how && !is_zero(p[i], size);
+		}
+		if (tap_random(seed) % 2)
+			memset(p[i], 0xa5, size);
+		for (k = 0; k < 40; k++)
+			p[i][tap_random(seed) % size] = 0x5a;
+		p[i][size - 1] = 1;
+	}
+	tap_diag("%zu of %d blocks were not zeros", broken, TIMES);
+	TAP_CHECK(!broken);
+	drop(p, COUNT);
+}
+
+static void case_zeros(uint64_t *seed)
+{
+	const struct rlimit none = { 0, 4 };
+
+	zeros_sparse(seed);
+	zeros_any(seed);
+	/* Where the kernel does not tell which pages are there. */
+	if (!TAP_CHECK(!setrlimit(RLIMIT_NOFILE, &none)))
+		return;
+	zeros_any(seed);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -173,8 +357,14 @@ int main(int argc, char **argv)
 		case_share(&seed);
 	else if (!strcmp(name, "limit"))
 		case_limit();
+	else if (!strcmp(name, "part"))
+		case_part();
+	else if (!strcmp(name, "shrink"))
+		case_shrink();
+	else if (!strcmp(name, "zeros"))
+		case_zeros(&seed);
 	else
-		tap_bail_out("usage: kept large|swing|share|limit");
+		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
