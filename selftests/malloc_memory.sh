@@ -16,17 +16,31 @@ esac
 
 operations=300000
 
-# System calls of the program, counted; the same program with no operations is subtracted.
+# calls OPTIONS PROGRAM...: its system calls, counted. The same with no operations is subtracted.
 calls() {
+	local options=$1
+
+	shift
 	strace -f -c -o "$work/strace" env LD_PRELOAD="$(lib libpoolalloc-malloc.so)" \
-		POOLALLOC="$2" "$work/memory" edge "$1" || return 1
+		POOLALLOC="$options" "$@" || return 1
 	awk '$NF == "total" { print $4 }' "$work/strace"
+}
+
+# A large block that no kept mapping serves is one system call.
+fresh_result() {
+	local none all
+
+	none=$(calls "" "$work/kept" fresh 0) && all=$(calls "" "$work/kept" fresh 1000) || return 1
+	echo "# $((all - none)) system calls for 1000 large blocks"
+	[ $((all - none)) -ge 900 ] && [ $((all - none)) -le 1100 ]
+	tap_ok $? "$1: a new large block is one system call"
 }
 
 edge() {
 	local none all
 
-	none=$(calls 0 "$1") && all=$(calls "$operations" "$1") || return 1
+	none=$(calls "$1" "$work/memory" edge 0) && all=$(calls "$1" "$work/memory" edge "$operations") ||
+		return 1
 	echo "$((all - none)) system calls for $operations operations"
 	[ "$none" -gt 20 ] && [ $(((all - none) * 1000)) -le "$operations" ]
 }
@@ -76,13 +90,15 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" obstacle
 	pass_on "$geometry" preload "" "$work/memory" waits
 	pass_on "$geometry" preload "" "$work/memory" churn "$churn"
+	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/kept" round
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" all-freed
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" most-freed
 	if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+		fresh_result "[$geometry]"
 		edge_result "[$geometry]" ""
 		edge_result "[$geometry, purge_delay=never]" purge_delay=never
 	else
-		tap_skip "[$geometry] system calls at an arena's edge" "no strace, or it may not trace"
+		tap_skip "[$geometry] system calls" "no strace, or it may not trace"
 	fi
 done
 tap_finish

@@ -41,10 +41,6 @@
 #define PA_DENSE_PAGES	1024
 #define PA_DENSE_PART	4
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
-#endif
-
 /**
  * struct pa_chunk - address space that arenas are cut from
  * @size: bytes; 0: the entry is unused. Read before the others
@@ -163,26 +159,17 @@ static struct pa_chunk *pa_chunk_entry(void)
 static void *pa_chunk_place(size_t size, size_t align)
 {
 	uintptr_t next = pa_space.next_place;
-	int saved = errno;
-	char *want, *p;
+	char *want;
 
 	if (!next && (uintptr_t)&pa_space > PA_PLACE_LEAST)
 		next = (uintptr_t)&pa_space - PA_PLACE_GAP;
 	want = (char *)((next - size) & ~(align - 1));
 	if (next <= PA_PLACE_LEAST)
 		return NULL;
-	p = mmap(want, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (p != MAP_FAILED && p != want) {
-		/* A kernel that does not know the flag. */
-		munmap(p, size);
-		p = MAP_FAILED;
-	}
-	errno = saved;
-	if (p == MAP_FAILED)
+	if (!pa_os_map_at(want, size))
 		return NULL;
-	pa_space.next_place = (uintptr_t)p;
-	return p;
+	pa_space.next_place = (uintptr_t)want;
+	return want;
 }
 
 /* Maps the next chunk; when memory is short, smaller ones are tried. */
@@ -292,18 +279,9 @@ static void *pa_chunk_take_idle(void)
 /* Maps arena @i of a chunk again. */
 static void *pa_chunk_map_again(struct pa_chunk *chunk, unsigned int i)
 {
-	char *want = chunk->base + i * PA_ARENA_SIZE;
-	int saved = errno;
-	char *p = mmap(want, PA_ARENA_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	char *p = chunk->base + i * PA_ARENA_SIZE;
 
-	if (p != MAP_FAILED && p != want) {
-		/* A kernel that does not know the flag. */
-		munmap(p, PA_ARENA_SIZE);
-		p = MAP_FAILED;
-	}
-	errno = saved;
-	if (p == MAP_FAILED)
+	if (!pa_os_map_at(p, PA_ARENA_SIZE))
 		return NULL;
 	pa_chunk_advise(chunk, p, PA_ARENA_SIZE);
 	pa_space.naway--;

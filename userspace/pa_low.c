@@ -20,13 +20,6 @@
 #include "pa_os.h"
 #include "pa_user.h"
 
-#include <errno.h>
-#include <sys/mman.h>
-
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
-#endif
-
 /* 1 to 16 TiB, free on x86-64 but for sanitizers. Each process starts elsewhere in it. */
 #define PA_LOW_START	(1UL << 40)
 #define PA_LOW_END	(1UL << 44)
@@ -65,19 +58,11 @@ static void *pa_low_map(size_t size, size_t align)
 		return NULL;
 	for (i = 0; i < PA_LOW_TRIES; i++) {
 		uintptr_t at = pa_low_pick(size, align);
-		void *p;
 
 		if (!at)
 			return NULL;
-		p = mmap((void *)at, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-		if (p == (void *)at)
-			return p;
-		/* A kernel or a simulator that does not know the flag. */
-		if (p != MAP_FAILED)
-			munmap(p, size);
-		else if (errno != EEXIST)
-			return NULL;
+		if (pa_os_map_at((void *)at, size))
+			return (void *)at;
 	}
 	return NULL;
 }
@@ -94,10 +79,8 @@ static void *pa_low_map(size_t size, size_t align)
 void *pa_low_reserve(size_t size, size_t align)
 {
 	uintptr_t lowest = READ_ONCE(pa_lowest);
-	int saved = errno;
 	char *p = pa_low_map(size, align);
 
-	errno = saved;
 	if (!p)
 		p = pa_os_reserve(size, align);
 	if (!p)

@@ -27,6 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE	23
 #endif
@@ -185,6 +188,29 @@ void *pa_os_reserve(size_t size, size_t align)
 		munmap(p + front + size, slack - front);
 	errno = saved;
 	return p + front;
+}
+
+/**
+ * pa_os_map_at() - map memory where nobody has any
+ * @want: the address, a multiple of the page size
+ * @size: bytes, a multiple of the page size
+ *
+ * Context: any; leaves errno alone.
+ * Return: false if somebody has, or there is no memory.
+ */
+bool pa_os_map_at(void *want, size_t size)
+{
+	int saved = errno;
+	void *p = mmap(want, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p != MAP_FAILED && p != want) {
+		/* A kernel or a simulator that does not know the flag. */
+		munmap(p, size);
+		p = MAP_FAILED;
+	}
+	errno = saved;
+	return p != MAP_FAILED;
 }
 
 /* Contract: the memory stays, what is in it goes. */

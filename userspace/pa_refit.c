@@ -18,6 +18,32 @@
 /* A mapping is made larger when it has that part of what is wanted. */
 #define PA_STRETCH		4
 
+/*
+ * Large blocks are put each below the last one, where nobody else is expected: that takes one
+ * system call, aligned memory anywhere three. It begins so far below the library, or the
+ * program if that is linked with it, and goes round in so much address space. Not in a
+ * program at a fixed address, which has nothing below it.
+ */
+#define PA_PLACE_BELOW		(64UL << 30)
+#define PA_PLACE_BYTES		(128UL << 30)
+#define PA_PLACE_LEAST		(1UL << 46)
+
+static char *pa_refit_place(size_t total, size_t align)
+{
+	static uintptr_t lowest;	/* atomic: of the last one; 0: none yet */
+	const uintptr_t top = ((uintptr_t)&lowest - PA_PLACE_BELOW) & ~(align - 1);
+	uintptr_t at, last = READ_ONCE(lowest);
+
+	if ((uintptr_t)&lowest < PA_PLACE_LEAST || total > PA_PLACE_BYTES / 2)
+		return NULL;
+	do {
+		at = ((last ? last : top) - total) & ~(align - 1);
+		if (at < top - PA_PLACE_BYTES)
+			at = (top - total) & ~(align - 1);
+	} while (!try_cmpxchg(&lowest, &last, at));
+	return pa_os_map_at((char *)at, total) ? (char *)at : NULL;
+}
+
 /**
  * pa_refit_reserve() - address space for a large block
  * @total: bytes
@@ -31,8 +57,12 @@
 char *pa_refit_reserve(size_t total)
 {
 	size_t align = PA_COLOURS * PA_ARENA_SIZE;
+	char *p;
 
-	return pa_os_reserve(total, total >= PA_HUGE && align < PA_HUGE ? PA_HUGE : align);
+	if (total >= PA_HUGE && align < PA_HUGE)
+		align = PA_HUGE;
+	p = pa_refit_place(total, align);
+	return p ? p : pa_os_reserve(total, align);
 }
 
 /*

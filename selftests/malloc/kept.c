@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * What is kept of freed blocks for the next ones, and when it goes:
- * kept large|swing|share|limit|part|shrink|zeros.
+ * kept large|swing|share|limit|part|shrink|zeros|round; and kept fresh NUMBER: new large blocks, for strace.
  */
 #include "resident.h"
 
@@ -342,11 +342,49 @@ static void case_zeros(uint64_t *seed)
 	zeros_any(seed);
 }
 
+/*
+ * Run with purge_delay=0, so that each block has a mapping of its own: 300 GiB of address space, one after the
+ * other, go round in what large blocks are put into. Those that stay there are in nobody's way.
+ */
+static void case_round(void)
+{
+	enum { COUNT = 600, STEP = 30, STAY = COUNT / STEP };
+	const size_t size = (size_t)512 << 20;
+	size_t *stay[STAY], i, k, broken = 0;
+
+	for (i = 0; i < COUNT; i++) {
+		size_t *p = malloc(size);
+
+		if (!p)
+			tap_bail_out("no memory");
+		p[0] = i;
+		p[size / sizeof(*p) - 1] = ~i;
+		if (i % STEP)
+			free(p);
+		else
+			stay[i / STEP] = p;
+	}
+	for (k = 0; k < STAY; k++) {
+		broken += stay[k][0] != k * STEP || stay[k][size / sizeof(**stay) - 1] != ~(k * STEP);
+		free(stay[k]);
+	}
+	TAP_CHECK(!broken);
+}
+
+static int case_fresh(int count)
+{
+	while (count--)
+		*(char *)malloc(100000) = 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	uint64_t seed;
 
+	if (!strcmp(name, "fresh") && argc > 2)
+		return case_fresh(atoi(argv[2]));
 	tap_start(1);
 	seed = tap_seed();
 	if (!strcmp(name, "large"))
@@ -363,8 +401,10 @@ int main(int argc, char **argv)
 		case_shrink();
 	else if (!strcmp(name, "zeros"))
 		case_zeros(&seed);
+	else if (!strcmp(name, "round"))
+		case_round();
 	else
-		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros");
+		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros|round|fresh NUMBER");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
