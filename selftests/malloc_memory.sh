@@ -27,13 +27,12 @@ calls() {
 }
 
 # A large block that no kept mapping serves is one system call.
-fresh_result() {
+fresh() {
 	local none all
 
 	none=$(calls "" "$work/kept" fresh 0) && all=$(calls "" "$work/kept" fresh 1000) || return 1
-	echo "# $((all - none)) system calls for 1000 large blocks"
+	echo "$((all - none)) system calls for 1000 large blocks"
 	[ $((all - none)) -ge 900 ] && [ $((all - none)) -le 1100 ]
-	tap_ok $? "$1: a new large block is one system call"
 }
 
 edge() {
@@ -45,13 +44,15 @@ edge() {
 	[ "$none" -gt 20 ] && [ $(((all - none) * 1000)) -le "$operations" ]
 }
 
-edge_result() {
-	local text status
+# calls_result DESCRIPTION COMMAND [ARGUMENTS]
+calls_result() {
+	local description=$1 text status
 
-	text=$(edge "$2")
+	shift
+	text=$("$@")
 	status=$?
 	printf '%s\n' "$text" | sed 's/^/# /'
-	tap_ok "$status" "$1: at most one system call for 1000 operations at an arena's edge"
+	tap_ok "$status" "$description"
 }
 
 compile memory memory.c
@@ -94,9 +95,11 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" all-freed
 	pass_on "$geometry, purge_delay=0" preload purge_delay=0 "$work/memory" most-freed
 	if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
-		fresh_result "[$geometry]"
-		edge_result "[$geometry]" ""
-		edge_result "[$geometry, purge_delay=never]" purge_delay=never
+		calls_result "[$geometry]: a new large block is one system call" fresh
+		for options in "" purge_delay=never; do
+			calls_result "[$geometry${options:+, $options}]: at most one system call for 1000 \
+operations at an arena's edge" edge "$options"
+		done
 	else
 		tap_skip "[$geometry] system calls" "no strace, or it may not trace"
 	fi

@@ -166,7 +166,7 @@ static void *pa_chunk_place(size_t size, size_t align)
 	want = (char *)((next - size) & ~(align - 1));
 	if (next <= PA_PLACE_LEAST)
 		return NULL;
-	if (!pa_os_map_at(want, size))
+	if (pa_os_map_at(want, size))
 		return NULL;
 	pa_space.next_place = (uintptr_t)want;
 	return want;
@@ -281,7 +281,7 @@ static void *pa_chunk_map_again(struct pa_chunk *chunk, unsigned int i)
 {
 	char *p = chunk->base + i * PA_ARENA_SIZE;
 
-	if (!pa_os_map_at(p, PA_ARENA_SIZE))
+	if (pa_os_map_at(p, PA_ARENA_SIZE))
 		return NULL;
 	pa_chunk_advise(chunk, p, PA_ARENA_SIZE);
 	pa_space.naway--;

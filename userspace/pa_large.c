@@ -345,20 +345,23 @@ size_t pa_large_usable(const struct pa_large *large)
  */
 static bool pa_large_shrink(struct pa_large *large, size_t total, size_t size)
 {
-	size_t bytes = large->mapped - total;
+	size_t bytes;
 	bool kept;
 
 	if (large->flags & PA_LARGE_HUGE)
-		bytes &= ~(PA_HUGE - 1);
+		total = (total + PA_HUGE - 1) & ~(PA_HUGE - 1);
+	bytes = large->mapped > total ? large->mapped - total : 0;
 	if (bytes < PA_CUT_LEAST)
 		return false;
 	pa_large_lock();
-	kept = pa_cache_has_room(bytes, pa_large_bytes) &&
+	kept = pa_cache_has_room(bytes, pa_large_bytes - bytes) &&
 	       pa_refit_keep_tail(large->mapping, bytes);
 	pa_large_unlock();
-	if (kept)
-		large->asked = size;
-	return kept;
+	if (!kept)
+		return false;
+	large->asked = size;
+	pa_large_keep_less();
+	return true;
 }
 
 /**

@@ -111,6 +111,30 @@ static size_t pa_large_unmap_some(struct pa_mapping *list, size_t most)
 	return list ? most + pa_large_unmap_all(list) : most;
 }
 
+/* Takes out what is kept too much, now that less is in use. Under the lock. */
+static struct pa_mapping *pa_large_surplus(size_t *over)
+{
+	*over = pa_cache_surplus(pa_large_bytes);
+	return *over ? pa_cache_old(pa_os_clock(), 0, *over) : NULL;
+}
+
+/**
+ * pa_large_keep_less() - what is kept shrinks with what is in use
+ *
+ * Context: pa_large_lock() is not held.
+ */
+void pa_large_keep_less(void)
+{
+	struct pa_mapping *surplus;
+	size_t over;
+
+	pa_large_lock();
+	surplus = pa_large_surplus(&over);
+	pa_large_unlock();
+	if (surplus)
+		pa_large_unmap_some(surplus, over);
+}
+
 /**
  * pa_large_drop() - keep a mapping in the cache or unmap it
  * @m: its entry, of a freed block
@@ -120,15 +144,13 @@ static size_t pa_large_unmap_some(struct pa_mapping *list, size_t most)
 void pa_large_drop(struct pa_mapping *m)
 {
 	char *base = m->large->base;
-	struct pa_mapping *surplus = NULL;
+	struct pa_mapping *surplus;
 	size_t bytes = m->bytes, over;
 	bool keep;
 
 	pa_large_lock();
 	keep = pa_large_retire(m);
-	over = pa_cache_surplus(pa_large_bytes);
-	if (over)
-		surplus = pa_cache_old(pa_os_clock(), 0, over);
+	surplus = pa_large_surplus(&over);
 	pa_large_unlock();
 	if (!keep)
 		pa_large_unmap(base, bytes);

@@ -20,6 +20,8 @@
 #include "pa_os.h"
 #include "pa_user.h"
 
+#include <errno.h>
+
 /* 1 to 16 TiB, free on x86-64 but for sanitizers. Each process starts elsewhere in it. */
 #define PA_LOW_START	(1UL << 40)
 #define PA_LOW_END	(1UL << 44)
@@ -58,11 +60,12 @@ static void *pa_low_map(size_t size, size_t align)
 		return NULL;
 	for (i = 0; i < PA_LOW_TRIES; i++) {
 		uintptr_t at = pa_low_pick(size, align);
+		int err = at ? pa_os_map_at((void *)at, size) : -ENOMEM;
 
-		if (!at)
-			return NULL;
-		if (pa_os_map_at((void *)at, size))
+		if (!err)
 			return (void *)at;
+		if (err != -EEXIST)
+			return NULL;
 	}
 	return NULL;
 }

@@ -17,5 +17,6 @@ bool pa_large_register(struct pa_large *large);
 void pa_large_settle(void);
 void pa_large_drop(struct pa_mapping *m);
 void pa_large_drop_own(void);
+void pa_large_keep_less(void);
 
 #endif

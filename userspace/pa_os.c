@@ -196,21 +196,23 @@ void *pa_os_reserve(size_t size, size_t align)
  * @size: bytes, a multiple of the page size
  *
  * Context: any; leaves errno alone.
- * Return: false if somebody has, or there is no memory.
+ * Return: 0, -EEXIST: somebody has, or -ENOMEM.
  */
-bool pa_os_map_at(void *want, size_t size)
+int pa_os_map_at(void *want, size_t size)
 {
-	int saved = errno;
+	int saved = errno, err = 0;
 	void *p = mmap(want, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-	if (p != MAP_FAILED && p != want) {
+	if (p == MAP_FAILED) {
+		err = errno == EEXIST ? -EEXIST : -ENOMEM;
+	} else if (p != want) {
 		/* A kernel or a simulator that does not know the flag. */
 		munmap(p, size);
-		p = MAP_FAILED;
+		err = -EEXIST;
 	}
 	errno = saved;
-	return p != MAP_FAILED;
+	return err;
 }
 
 /* Contract: the memory stays, what is in it goes. */

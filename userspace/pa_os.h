@@ -20,7 +20,7 @@ extern size_t pa_page_size;
 
 void pa_os_init(void);
 void *pa_os_reserve(size_t size, size_t align);
-bool pa_os_map_at(void *want, size_t size);
+int pa_os_map_at(void *want, size_t size);
 bool pa_os_charge(size_t bytes);
 void pa_os_uncharge(size_t bytes);
 u64 pa_os_clock(void);

@@ -16,26 +16,65 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Entries that are read at a time; they are on the stack. */
-#define PA_ENTRIES	128
+/* Pages that are asked for at a time: 4 MiB of them. */
+#define PA_LOOK_PAGES	1024
 
-static int pa_pagemap_open(void)
+/* A bit for each, set if the page is there. */
+struct pa_look {
+	u64 there[PA_LOOK_PAGES / 64];
+};
+
+/* Held while the file is open, and by who forks: no child has it by chance. Innermost. */
+static pa_lock_t pa_pagemap_mutex = PA_LOCK_INITIALIZER;
+
+void pa_pagemap_lock(void)
 {
-	return (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	pa_lock(&pa_pagemap_mutex);
 }
 
-/* Reads the entries of @n pages from @p on. */
-static bool pa_pagemap_read(int fd, const char *p, u64 *entry, size_t n)
+void pa_pagemap_unlock(void)
 {
-	size_t at = (uintptr_t)p / pa_page_size * sizeof(*entry), bytes = n * sizeof(*entry);
-
-	return fd >= 0 && syscall(SYS_pread64, fd, entry, bytes, at) == (long)bytes;
+	pa_unlock(&pa_pagemap_mutex);
 }
 
-/* Bit 63: there, bit 62: swapped out. */
-static bool pa_entry_is_there(u64 entry)
+void pa_pagemap_fork_child(void)
 {
-	return entry >> 62;
+	pa_lock_init(&pa_pagemap_mutex);
+}
+
+/*
+ * Looks at @n pages from @p on. Of an entry, bit 63 says that the page is there, bit 62 that it
+ * is swapped out. What may not be read once is not tried again.
+ */
+static bool pa_pagemap_look(const char *p, size_t n, struct pa_look *look)
+{
+	size_t at = (uintptr_t)p / pa_page_size * sizeof(u64), bytes = n * sizeof(u64), i;
+	/* Not on the stack, which may be small. Under the lock. */
+	static u64 entry[PA_LOOK_PAGES];
+	static bool refused;
+	bool done = false;
+	int fd;
+
+	if (READ_ONCE(refused))
+		return false;
+	*look = (struct pa_look) { 0 };
+	pa_pagemap_lock();
+	fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		done = syscall(SYS_pread64, fd, entry, bytes, at) == (long)bytes;
+		syscall(SYS_close, fd);
+	} else if (errno == EACCES || errno == EPERM || errno == ENOENT) {
+		WRITE_ONCE(refused, true);
+	}
+	for (i = 0; done && i < n; i++)
+		look->there[i / 64] |= (u64)(entry[i] >> 62 != 0) << (i % 64);
+	pa_pagemap_unlock();
+	return done;
+}
+
+static bool pa_look_there(const struct pa_look *look, size_t i)
+{
+	return look->there[i / 64] >> (i % 64) & 1;
 }
 
 /**
@@ -49,32 +88,33 @@ static bool pa_entry_is_there(u64 entry)
 size_t pa_pages_there(const char *p, size_t pages)
 {
 	size_t done, i, some, n = 0;
-	int fd = pa_pagemap_open();
-	u64 entry[PA_ENTRIES];
+	struct pa_look look;
 
 	for (done = 0; done < pages; done += some) {
-		some = pages - done < PA_ENTRIES ? pages - done : PA_ENTRIES;
-		if (!pa_pagemap_read(fd, p + done * pa_page_size, entry, some))
-			break;
+		some = pages - done < PA_LOOK_PAGES ? pages - done : PA_LOOK_PAGES;
+		if (!pa_pagemap_look(p + done * pa_page_size, some, &look))
+			return pages;
 		for (i = 0; i < some; i++)
-			n += pa_entry_is_there(entry[i]);
+			n += pa_look_there(&look, i);
 	}
-	if (fd >= 0)
-		syscall(SYS_close, fd);
-	return done < pages ? pages : n;
+	return n;
 }
 
-/* Zeros for those of @n pages that are there. Return: how many. */
-static size_t pa_pages_zero_some(char *p, const u64 *entry, size_t n)
+/* Zeros for those of the pages @i to @n - 1 from @p on that are there. Return: all are. */
+static bool pa_pages_zero_some(char *p, const struct pa_look *look, size_t i, size_t n)
 {
-	size_t i, run, all = 0;
+	bool all = true;
+	size_t run;
 
-	for (i = 0; i < n; i += run + !run) {
-		for (run = 0; i + run < n && pa_entry_is_there(entry[i + run]); run++)
+	for (; i < n; i += run) {
+		for (run = 0; i + run < n && pa_look_there(look, i + run); run++)
 			;
-		if (run)
+		if (run) {
 			memset(p + i * pa_page_size, 0, run * pa_page_size);
-		all += run;
+			continue;
+		}
+		all = false;
+		run = 1;
 	}
 	return all;
 }
@@ -93,31 +133,25 @@ static size_t pa_pages_zero_some(char *p, const u64 *entry, size_t n)
 bool pa_pages_zero(char *p, size_t bytes)
 {
 	char *page = (char *)((uintptr_t)p & ~(pa_page_size - 1)), *end = p + bytes;
-	int saved = errno, fd = pa_pagemap_open();
-	u64 entry[PA_ENTRIES];
+	int saved = errno;
 	bool all = true;
-	size_t some;
 
-	for (; end - page >= (ptrdiff_t)pa_page_size; page += some * pa_page_size) {
-		some = (size_t)(end - page) / pa_page_size;
-		if (some > PA_ENTRIES)
-			some = PA_ENTRIES;
-		if (!pa_pagemap_read(fd, page, entry, some))
+	while (end - page >= (ptrdiff_t)pa_page_size) {
+		size_t n = (size_t)(end - page) / pa_page_size, first = page < p;
+		struct pa_look look;
+
+		if (n > PA_LOOK_PAGES)
+			n = PA_LOOK_PAGES;
+		if (!pa_pagemap_look(page, n, &look) || (first && !pa_look_there(&look, 0)))
 			break;
-		if (page < p) {
-			if (!pa_entry_is_there(entry[0]))
-				break;
+		if (first)
 			memset(p, 0, pa_page_size - (size_t)(p - page));
-			all &= pa_pages_zero_some(page + pa_page_size, entry + 1, some - 1) == some - 1;
-		} else {
-			all &= pa_pages_zero_some(page, entry, some) == some;
-		}
+		all &= pa_pages_zero_some(page, &look, first, n);
+		page += n * pa_page_size;
 	}
 	if (page < p)
 		page = p;
 	memset(page, 0, (size_t)(end - page));
-	if (fd >= 0)
-		syscall(SYS_close, fd);
 	errno = saved;
 	return all;
 }

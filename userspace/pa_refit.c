@@ -41,7 +41,7 @@ static char *pa_refit_place(size_t total, size_t align)
 		if (at < top - PA_PLACE_BYTES)
 			at = (top - total) & ~(align - 1);
 	} while (!try_cmpxchg(&lowest, &last, at));
-	return pa_os_map_at((char *)at, total) ? (char *)at : NULL;
+	return pa_os_map_at((char *)at, total) ? NULL : (char *)at;
 }
 
 /**
@@ -119,7 +119,7 @@ static struct pa_large *pa_refit_split(const struct pa_mapping *m, size_t bytes)
 		.base = to,
 		.magic = PA_MAGIC_LARGE,
 		.flags = m->large->flags,
-		.there = m->large->there == m->bytes ? bytes : 0,
+		.there = m->large->there > rest ? m->large->there - rest : 0,
 	};
 	pa_large_set_mapped(m->large, rest);
 	return large;
@@ -144,7 +144,7 @@ bool pa_refit_keep_tail(struct pa_mapping *m, size_t bytes)
 	if (large) {
 		pa_large_account_size(m, m->bytes - bytes);
 		tail->large = large;
-		tail->bytes = bytes;
+		WRITE_ONCE(tail->bytes, bytes);
 		WRITE_ONCE(tail->stamp, pa_os_clock());
 		large->mapping = tail;
 		pa_cache_put(tail);

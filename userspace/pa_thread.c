@@ -9,6 +9,7 @@
  * may be in any state; they are abandoned, see pa_slot_abandon().
  */
 #define _GNU_SOURCE
+#include "pa_pagemap.h"
 #include "pa_user.h"
 
 #include <errno.h>
@@ -391,6 +392,7 @@ static __pa_cold void pa_fork_prepare(void)
 	pa_lock(&pa_bins_mutex);
 	pa_lock(&pa_only_node.lock);
 	pa_os_lock();
+	pa_pagemap_lock();
 	pa_fork_hooked = hook;
 	WRITE_ONCE(pa_fork_by, &pa_thread);
 }
@@ -403,6 +405,7 @@ static __pa_cold void pa_fork_parent(void)
 		return;
 	hooked = pa_fork_hooked;
 	WRITE_ONCE(pa_fork_by, NULL);
+	pa_pagemap_unlock();
 	pa_os_unlock();
 	pa_unlock(&pa_only_node.lock);
 	pa_unlock(&pa_bins_mutex);
@@ -431,6 +434,7 @@ static __pa_cold void pa_fork_child(void)
 	pa_fork_by = NULL;
 	pa_rcu_lost = !pa_fork_hooked;
 	pa_os_fork_child();
+	pa_pagemap_fork_child();
 	pa_lock_init(&pa_only_node.lock);
 	pa_lock_init(&pa_bins_mutex);
 	pa_large_fork_child();

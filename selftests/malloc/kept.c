@@ -291,10 +291,15 @@ static void zeros_sparse(uint64_t *seed)
 		kept = mapped - base_mapped;
 	}
 	TAP_CHECK(kept >= COUNT * SIZE / 2);
-	for (i = 0; i < COUNT; i++)
+	for (i = 0; i < COUNT; i++) {
 		p[i] = calloc(1, SIZE);
+		if (!p[i])
+			tap_bail_out("no memory");
+	}
 	look("calloc");
-	TAP_CHECK(resident < base + COUNT * SIZE / 4);
+	/* Where the system makes huge pages unasked, all is there. */
+	if (!all_huge())
+		TAP_CHECK(resident < base + COUNT * SIZE / 4);
 	for (i = 0; i < COUNT; i++)
 		TAP_CHECK(is_zero(p[i], SIZE));
 	drop(p, COUNT);
@@ -317,8 +322,10 @@ static void zeros_any(uint64_t *seed)
 		} else {
 			free(p[i]);
 			p[i] = how ? calloc(1, size) : malloc(size);
-			broken += how && !is_zero(p[i], size);
+			broken += how && p[i] && !is_zero(p[i], size);
 		}
+		if (!p[i])
+			tap_bail_out("no memory");
 		if (tap_random(seed) % 2)
 			memset(p[i], 0xa5, size);
 		for (k = 0; k < 40; k++)
@@ -346,7 +353,7 @@ static void case_zeros(uint64_t *seed)
  * Run with purge_delay=0, so that each block has a mapping of its own: 300 GiB of address space, one after the
  * other, go round in what large blocks are put into. Those that stay there are in nobody's way.
  */
-static void case_round(void)
+static bool case_round(void)
 {
 	enum { COUNT = 600, STEP = 30, STAY = COUNT / STEP };
 	const size_t size = (size_t)512 << 20;
@@ -355,8 +362,10 @@ static void case_round(void)
 	for (i = 0; i < COUNT; i++) {
 		size_t *p = malloc(size);
 
-		if (!p)
-			tap_bail_out("no memory");
+		if (!p) {
+			tap_skip("round: 10 GiB may not be mapped here");
+			return false;
+		}
 		p[0] = i;
 		p[size / sizeof(*p) - 1] = ~i;
 		if (i % STEP)
@@ -369,6 +378,7 @@ static void case_round(void)
 		free(stay[k]);
 	}
 	TAP_CHECK(!broken);
+	return true;
 }
 
 static int case_fresh(int count)
@@ -381,6 +391,7 @@ static int case_fresh(int count)
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
+	bool done = true;
 	uint64_t seed;
 
 	if (!strcmp(name, "fresh") && argc > 2)
@@ -402,9 +413,10 @@ int main(int argc, char **argv)
 	else if (!strcmp(name, "zeros"))
 		case_zeros(&seed);
 	else if (!strcmp(name, "round"))
-		case_round();
+		done = case_round();
 	else
 		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros|round|fresh NUMBER");
-	tap_ok(!tap.broken_checks, "%s", name);
+	if (done)
+		tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }

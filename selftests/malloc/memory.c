@@ -266,18 +266,6 @@ static void case_thin(uint64_t *seed)
 	}
 }
 
-/* Does the system make huge pages of whatever it can, asked or not? */
-static bool all_huge(void)
-{
-	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
-	char line[64] = "";
-	bool all = f && fgets(line, sizeof(line), f) && strstr(line, "[always]");
-
-	if (f)
-		fclose(f);
-	return all;
-}
-
 /* 80 MB of buffers of which the beginning is used: huge pages would make memory of all of it. */
 static void case_sparse(void)
 {

@@ -5,6 +5,8 @@
 
 #include "tap.h"
 
+#include <string.h>
+
 /* Resident and mapped bytes of anonymous memory in the heap. */
 static size_t resident, mapped;
 
@@ -50,6 +52,18 @@ static inline void go_on(unsigned int seconds)
 			free(p[i]);
 		usleep(1000);
 	}
+}
+
+/* Does the system make huge pages of whatever it can, asked or not? */
+static inline bool all_huge(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char line[64] = "";
+	bool all = f && fgets(line, sizeof(line), f) && strstr(line, "[always]");
+
+	if (f)
+		fclose(f);
+	return all;
 }
 
 #endif
