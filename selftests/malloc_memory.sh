@@ -79,6 +79,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" part
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" shrink
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" zeros
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" forks
 	pass_on "$geometry" preload "" "$work/kept" swing
 	pass_on "$geometry" preload "" "$work/kept" share
 	pass_on "$geometry, limit=32M" preload limit=32M "$work/kept" limit

@@ -370,8 +370,8 @@ static bool pa_large_shrink(struct pa_large *large, size_t total, size_t size)
  * @size: new size in bytes
  *
  * Grows by copying to a kept mapping, in place, or by moving pages; a growing block
- * gets more address space than it needs (PA_GROW_COPY), if the limit lets it. Shrinking
- * gives the pages behind it back.
+ * gets more address space than it needs (PA_GROW_COPY), if the limit lets it. The pages
+ * that a smaller one loses are kept as those of a freed block would be, or go back.
  *
  * Return: the block, perhaps elsewhere, or NULL: the caller must copy.
  */

@@ -24,21 +24,21 @@
  * program if that is linked with it, and goes round in so much address space. Not in a
  * program at a fixed address, which has nothing below it.
  */
-#define PA_PLACE_BELOW		(64UL << 30)
-#define PA_PLACE_BYTES		(128UL << 30)
-#define PA_PLACE_LEAST		(1UL << 46)
+#define PA_LARGE_BELOW		(64UL << 30)
+#define PA_LARGE_ROUND		(128UL << 30)
+#define PA_LARGE_LEAST		(1UL << 46)
 
 static char *pa_refit_place(size_t total, size_t align)
 {
 	static uintptr_t lowest;	/* atomic: of the last one; 0: none yet */
-	const uintptr_t top = ((uintptr_t)&lowest - PA_PLACE_BELOW) & ~(align - 1);
+	const uintptr_t top = ((uintptr_t)&lowest - PA_LARGE_BELOW) & ~(align - 1);
 	uintptr_t at, last = READ_ONCE(lowest);
 
-	if ((uintptr_t)&lowest < PA_PLACE_LEAST || total > PA_PLACE_BYTES / 2)
+	if ((uintptr_t)&lowest < PA_LARGE_LEAST || total > PA_LARGE_ROUND / 2)
 		return NULL;
 	do {
 		at = ((last ? last : top) - total) & ~(align - 1);
-		if (at < top - PA_PLACE_BYTES)
+		if (at < top - PA_LARGE_ROUND)
 			at = (top - total) & ~(align - 1);
 	} while (!try_cmpxchg(&lowest, &last, at));
 	return pa_os_map_at((char *)at, total) ? NULL : (char *)at;

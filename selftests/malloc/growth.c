@@ -8,15 +8,6 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/resource.h>
-
-static long page_faults(void)
-{
-	struct rusage now;
-
-	getrusage(RUSAGE_SELF, &now);
-	return now.ru_minflt;
-}
 
 /* Page faults of one buffer that gets to @size, by pieces or by doubling it, and is freed. */
 static long append_round(size_t size, bool doubled)

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * What is kept of freed blocks for the next ones, and when it goes:
- * kept large|swing|share|limit|part|shrink|zeros|round; and kept fresh NUMBER: new large blocks, for strace.
+ * kept large|swing|share|limit|part|shrink|zeros|forks|round;
+ * and kept fresh NUMBER: new large blocks, for strace.
  */
 #include "resident.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 /*
  * Large blocks, 24 MB of them, all freed and allocated again: after some rounds their mappings are kept.
@@ -158,14 +162,6 @@ static void case_limit(void)
 	if (TAP_CHECK(p))
 		memset(p, 1, large);
 	free(p);
-}
-
-static long page_faults(void)
-{
-	struct rusage now;
-
-	getrusage(RUSAGE_SELF, &now);
-	return now.ru_minflt;
 }
 
 /* Blocks that are written to. Return: page faults of them. */
@@ -349,6 +345,49 @@ static void case_zeros(uint64_t *seed)
 	zeros_any(seed);
 }
 
+static void *callocs(void *arg)
+{
+	const bool *stop = arg;
+
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+		/* Else the compiler leaves all of it out. */
+		char *volatile p = calloc(1, 4000000);
+
+		free(p);
+	}
+	return NULL;
+}
+
+/* A child of fork() has no file open that its parent's allocator had, whatever another thread does. */
+static void case_forks(void)
+{
+	enum { FILES = 64 };
+	int i, fd, status, broken = 0;
+	bool open_before[FILES], stop = false;
+	pthread_t thread;
+
+	for (fd = 0; fd < FILES; fd++)
+		open_before[fd] = fcntl(fd, F_GETFD) != -1;
+	if (!TAP_CHECK(!pthread_create(&thread, NULL, callocs, &stop)))
+		return;
+	for (i = 0; i < 300; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			for (fd = 0; fd < FILES; fd++)
+				if (!open_before[fd] && fcntl(fd, F_GETFD) != -1)
+					_exit(1);
+			_exit(0);
+		}
+		TAP_CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+		broken += status != 0;
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	tap_diag("%d of 300 children have a file of the parent's", broken);
+	TAP_CHECK(!broken);
+}
+
 /*
  * Run with purge_delay=0, so that each block has a mapping of its own: 300 GiB of address space, one after the
  * other, go round in what large blocks are put into. Those that stay there are in nobody's way.
@@ -412,10 +451,12 @@ int main(int argc, char **argv)
 		case_shrink();
 	else if (!strcmp(name, "zeros"))
 		case_zeros(&seed);
+	else if (!strcmp(name, "forks"))
+		case_forks();
 	else if (!strcmp(name, "round"))
 		done = case_round();
 	else
-		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros|round|fresh NUMBER");
+		tap_bail_out("usage: kept large|swing|share|limit|part|shrink|zeros|forks|round|fresh NUMBER");
 	if (done)
 		tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();

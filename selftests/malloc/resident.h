@@ -6,6 +6,7 @@
 #include "tap.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 /* Resident and mapped bytes of anonymous memory in the heap. */
 static size_t resident, mapped;
@@ -52,6 +53,14 @@ static inline void go_on(unsigned int seconds)
 			free(p[i]);
 		usleep(1000);
 	}
+}
+
+static inline long page_faults(void)
+{
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	return now.ru_minflt;
 }
 
 /* Does the system make huge pages of whatever it can, asked or not? */
