@@ -101,12 +101,26 @@ static bool pa_slot_flush_class(struct pa_slot *slot, unsigned int cls)
 	return !most;
 }
 
+/* Was a bin filled, or a block taken from one that knows of it, since this was last asked? */
+static bool pa_class_was_used(struct pa_slot *slot, unsigned int cls)
+{
+	bool *taken = cls < PA_BINS ? NULL : &slot->taken[cls - PA_FIRST_MEDIUM];
+	bool used = slot->cls[cls].filled || (taken && *taken);
+
+	slot->cls[cls].filled = false;
+	if (taken)
+		*taken = false;
+	return used;
+}
+
 /**
  * pa_slot_release_stale() - return what the slot caches of classes it no longer uses
  * @slot: the entered slot, whose node is going to get one more arena
  *
  * The blocks in a class's bin can be of as many pools. Classes whose bin was filled
- * since the last arena are left alone.
+ * since the last arena are left alone, and those of spans from whose bin any block
+ * was taken: what blocks that grow together leave behind, size by size, is in many
+ * spans, and the largest part of a heap.
  *
  * Return: true if pools went back.
  */
@@ -118,12 +132,11 @@ bool pa_slot_release_stale(struct pa_slot *slot)
 	if (slot->stale_mapped == mapped)
 		return false;
 	slot->stale_mapped = mapped;
-	for (cls = 1; cls < PA_BINS; cls++) {
-		if (slot->cls[cls].filled)
-			slot->cls[cls].filled = false;
-		else
-			while (slot->cls[cls].pools && pa_slot_flush_class(slot, cls))
-				;
+	for (cls = 1; cls < PA_CLASSES; cls++) {
+		if (pa_class_was_used(slot, cls))
+			continue;
+		while (slot->cls[cls].pools && pa_slot_flush_class(slot, cls))
+			;
 	}
 	return slot->pools < pools;
 }

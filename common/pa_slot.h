@@ -75,6 +75,7 @@ struct pa_slot_class {
  *	Owner; statistics read.
  * @kept: how many freed blocks went to a medium bin and have not been taken
  *	from it since. Owner.
+ * @taken: was a block taken from a medium bin since pa_slot_release_stale()? Owner.
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
  * @kept_pools: the most that pa_slot_used() was since what was kept went back. Owner.
@@ -127,6 +128,7 @@ struct pa_slot {
 	struct pa_slot_class cls[PA_CLASSES];
 	void *medium[PA_MEDIUM_CLASSES];
 	u8 kept[PA_MEDIUM_CLASSES];
+	bool taken[PA_MEDIUM_CLASSES];
 	size_t kept_bytes;
 	size_t kept_most;
 	u64 kept_pools;
@@ -275,7 +277,11 @@ static __always_inline void *pa_medium_pop(struct pa_slot *slot, unsigned int cl
 	unsigned int i = cls - PA_FIRST_MEDIUM;
 	void *p = pa_bin_pop(&slot->medium[i]);
 
-	if (PA_HOT_SPANS && p && slot->kept[i]) {
+	/* Nothing is written to pa_slot_none. */
+	if (!PA_HOT_SPANS || !p)
+		return p;
+	slot->taken[i] = true;
+	if (slot->kept[i]) {
 		slot->kept[i]--;
 		slot->kept_bytes -= pa_class_size(cls);
 	}

@@ -71,6 +71,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" append
 	pass_on "$geometry" preload "" "$work/growth" stay
 	pass_on "$geometry" preload "" "$work/growth" turn
+	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" together
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" refit
 	pass_on "$geometry" preload "" "$work/growth" mix
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" phases

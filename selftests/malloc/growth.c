@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Blocks that grow by realloc(), or are copied to a block of twice the size, and large blocks of
- * sizes that change: growth append|stay|turn|refit|mix.
+ * sizes that change: growth append|stay|turn|together|refit|mix.
  */
 #include "resident.h"
 
@@ -149,6 +149,30 @@ static void case_turn(uint64_t *seed)
 	TAP_CHECK(full > 40 && moves < 22 * (full + COUNT / 2));
 }
 
+/* Many buffers of about the same size that grow: the sizes that they had before do not keep their memory. */
+static void case_together(uint64_t *seed)
+{
+	enum { COUNT = 1000, SIZE = 20000 };
+	static char *buffer[COUNT];
+	static size_t size[COUNT];
+	size_t base, live = 0;
+	unsigned int i;
+
+	look("at the start");
+	base = resident;
+	while (live < (size_t)COUNT * SIZE)
+		for (i = 0; i < COUNT; i++) {
+			size_t more = 1 + tap_random(seed) % 400;
+
+			append(&buffer[i], &size[i], more);
+			live += more;
+		}
+	look("1000 buffers of 20000 bytes");
+	TAP_CHECK(resident - base < live / 100 * 220);
+	for (i = 0; i < COUNT; i++)
+		free(buffer[i]);
+}
+
 /*
  * @count blocks of @size bytes, all in use together. Return: page faults of them. Every other one
  * must be zeros, and all are written to.
@@ -294,12 +318,14 @@ int main(int argc, char **argv)
 		case_stay();
 	else if (!strcmp(name, "turn"))
 		case_turn(&seed);
+	else if (!strcmp(name, "together"))
+		case_together(&seed);
 	else if (!strcmp(name, "refit"))
 		case_refit();
 	else if (!strcmp(name, "mix"))
 		case_mix(&seed);
 	else
-		tap_bail_out("usage: growth append|stay|turn|refit|mix");
+		tap_bail_out("usage: growth append|stay|turn|together|refit|mix");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
