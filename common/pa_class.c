@@ -10,16 +10,18 @@ struct pa_class pa_class[PA_CLASSES];
 #define PA_SPAN_BLOCKS	16
 
 /*
- * A full pool stays asleep until an eighth of its blocks came back, 16 at most,
- * and 4 or a quarter at least: under random frees each refill then brings that
- * many blocks instead of one or two. The idea is snmalloc's.
+ * A full pool stays asleep until a part of its blocks came back, 16 at most: under random
+ * frees each refill then brings that many blocks instead of one or two. The idea is
+ * snmalloc's. What sleeps is not used: a large pool's part is a sixteenth, 2 blocks at
+ * least; one of 4 KiB has few of most sizes, so it is an eighth, and 4 or a quarter.
  */
-#define PA_WAKE_LEAST	4
+#define PA_WAKE_PART	(PA_POOL_SHIFT > 12 ? 16 : 8)
+#define PA_WAKE_LEAST	(PA_POOL_SHIFT > 12 ? 2 : 4)
 #define PA_WAKE_MOST	16
 
 static u8 pa_wake(unsigned int capacity)
 {
-	unsigned int wake = capacity / 8;
+	unsigned int wake = capacity / PA_WAKE_PART;
 
 	if (wake < PA_WAKE_LEAST)
 		wake = capacity / 4 < PA_WAKE_LEAST ? capacity / 4 : PA_WAKE_LEAST;
