@@ -115,23 +115,23 @@ static bool pa_class_was_used(struct pa_slot *slot, unsigned int cls)
 
 /**
  * pa_slot_release_stale() - return what the slot caches of classes it no longer uses
- * @slot: the entered slot, whose node is going to get one more arena
+ * @slot: the entered slot, which is going to use memory for the first time
  *
  * The blocks in a class's bin can be of as many pools. Classes whose bin was filled
- * since the last arena are left alone, and those of spans from whose bin any block
+ * since the last time are left alone, and those of spans from whose bin any block
  * was taken: what blocks that grow together leave behind, size by size, is in many
  * spans, and the largest part of a heap.
  *
- * Return: true if pools went back.
+ * Return: true if pools went back; false if no new memory was used since the last time.
  */
 bool pa_slot_release_stale(struct pa_slot *slot)
 {
-	u64 pools = slot->pools, mapped = READ_ONCE(slot->node->mapped);
+	u64 pools = slot->pools;
 	unsigned int cls;
 
-	if (slot->stale_mapped == mapped)
+	if (!slot->fresh_pools)
 		return false;
-	slot->stale_mapped = mapped;
+	slot->fresh_pools = 0;
 	for (cls = 1; cls < PA_CLASSES; cls++) {
 		if (pa_class_was_used(slot, cls))
 			continue;

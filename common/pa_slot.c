@@ -71,17 +71,32 @@ static void pa_pool_sum_touched(struct pa_pool *pool)
 }
 
 /*
+ * So many pools that were never used before are taken until what a slot caches of
+ * classes that it no longer uses goes back, where memory is the slot's own problem.
+ */
+#define PA_STALE_POOLS	(PA_HOT_SPANS ? (256UL << 10) / PA_POOL_SIZE : ~0UL)
+
+/*
  * Memory that was never used costs page faults and makes the heap larger: it
  * comes last, after what is kept for other classes.
  */
-static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
+static struct pa_pool *pa_pool_get_used(struct pa_slot *slot, unsigned int npools)
 {
-	unsigned int npools = pa_class[cls].npools;
 	struct pa_pool *pool;
 
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot, PA_EMPTY_STEP));
+	if (!pool && slot->fresh_pools >= PA_STALE_POOLS && pa_slot_release_stale(slot))
+		pool = pa_arenas_get_used(slot->node, npools);
+	return pool;
+}
+
+static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
+{
+	unsigned int npools = pa_class[cls].npools;
+	struct pa_pool *pool = pa_pool_get_used(slot, npools);
+
 	if (pool) {
 		if (PA_EMPTY_LOAN && slot->gone >= npools) {
 			slot->gone -= npools;
@@ -93,6 +108,7 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 	pool = pa_arenas_get(slot->node, npools);
 	if (pool) {
 		pool->touched = 0;
+		slot->fresh_pools += npools;
 		pa_slot_populate(slot, pool, cls);
 	}
 	return pool;

@@ -79,7 +79,8 @@ struct pa_slot_class {
  * @kept_bytes: of all @kept. Owner.
  * @kept_most: what that may become. Owner.
  * @kept_pools: the most that pa_slot_used() was since what was kept went back. Owner.
- * @stale_mapped: arenas mapped at the last pa_slot_release_stale(). Owner.
+ * @fresh_pools: pools that were never used before, taken since the last
+ *	pa_slot_release_stale(). Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
@@ -132,7 +133,7 @@ struct pa_slot {
 	size_t kept_bytes;
 	size_t kept_most;
 	u64 kept_pools;
-	u64 stale_mapped;
+	u32 fresh_pools;
 };
 
 /*
