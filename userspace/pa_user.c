@@ -409,8 +409,9 @@ static void pa_user_note_grown(const void *p)
 }
 
 /*
- * A block that grows by little is likely to go on: it gets a quarter more, and if it has grown
- * before, from PA_APPEND_MUCH bytes on half of it, since pages that are not touched cost little.
+ * A block that grows by little is likely to go on: it gets three eighths more, and if it has
+ * grown before, from PA_APPEND_MUCH bytes on three quarters, since pages that are not touched
+ * cost little. Rounded up that is less than twice what it had: pa_user_resize() lets it be.
  * Not below PA_APPEND_LEAST: there moving is no work. And not where the thread has more than
  * PA_APPEND_FEW bytes of such blocks: if many grow to a size and stay, what they have too much
  * stays, too (selftests/malloc/growth.c, stay: 34 instead of 25 MiB).
@@ -428,7 +429,7 @@ static bool pa_user_has_many(size_t size)
 static void *pa_user_get_to_grow(const void *p, size_t old, size_t size, size_t align)
 {
 	bool again = pa_user_has_grown(p);
-	size_t more = old + old / (again && old >= PA_APPEND_MUCH ? 2 : 4);
+	size_t more = old + old / 8 * (again && old >= PA_APPEND_MUCH ? 6 : 3);
 
 	if (size > PA_GROWN_MAX)
 		return pa_large_grow(size);
@@ -495,12 +496,9 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 		if (q)
 			return q;
 	}
-	/*
-	 * One that has got a quarter more than it asked for, and that rounded up, is not smaller
-	 * because of that, nor one with half more.
-	 */
+	/* One that has got three quarters more, and that rounded up, is not smaller because of that. */
 	if (size <= old && (size > old / 8 * 5 || old <= 16 ||
-			    (size > old / 2 && pa_user_has_grown(p))))
+			    (old >= PA_APPEND_LEAST && size > old / 2)))
 		return p;
 	return pa_user_move(p, old, size, align);
 }

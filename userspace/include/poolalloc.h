@@ -68,7 +68,7 @@ void *poolalloc_zalloc(size_t size) POOLALLOC_NOTHROW
  * @size: new size in bytes; 0 is treated as 1, it does not free
  *
  * The block stays where it is when its rounded size stays the same, and when
- * it shrinks to more than three quarters.
+ * it shrinks to more than three quarters (and some to less, see userspace/README.md).
  *
  * Return: the block, perhaps moved, or NULL with errno ENOMEM: then @p is
  * still valid and unchanged.
