@@ -122,16 +122,18 @@ static bool pa_class_was_used(struct pa_slot *slot, unsigned int cls)
  * was taken: what blocks that grow together leave behind, size by size, is in many
  * spans, and the largest part of a heap.
  *
- * Return: true if pools went back; false if no new memory was used since the last time.
+ * Return: true if pools went back; false, too, if since the last time the slot has taken
+ * no memory that was never used, and the node has got no arena.
  */
 bool pa_slot_release_stale(struct pa_slot *slot)
 {
-	u64 pools = slot->pools;
+	u64 pools = slot->pools, mapped = READ_ONCE(slot->node->mapped);
 	unsigned int cls;
 
-	if (!slot->fresh_pools)
+	if (!slot->fresh_pools && slot->stale_mapped == mapped)
 		return false;
 	slot->fresh_pools = 0;
+	slot->stale_mapped = mapped;
 	for (cls = 1; cls < PA_CLASSES; cls++) {
 		if (pa_class_was_used(slot, cls))
 			continue;

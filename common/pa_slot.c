@@ -74,7 +74,7 @@ static void pa_pool_sum_touched(struct pa_pool *pool)
  * So many pools that were never used before are taken until what a slot caches of
  * classes that it no longer uses goes back, where memory is the slot's own problem.
  */
-#define PA_STALE_POOLS	(PA_HOT_SPANS ? (256UL << 10) / PA_POOL_SIZE : ~0UL)
+#define PA_STALE_POOLS	((256UL << 10) / PA_POOL_SIZE)
 
 /*
  * Memory that was never used costs page faults and makes the heap larger: it
@@ -87,7 +87,8 @@ static struct pa_pool *pa_pool_get_used(struct pa_slot *slot, unsigned int npool
 	do {
 		pool = pa_arenas_get_used(slot->node, npools);
 	} while (!pool && pa_slot_release_some_empty(slot, PA_EMPTY_STEP));
-	if (!pool && slot->fresh_pools >= PA_STALE_POOLS && pa_slot_release_stale(slot))
+	if (PA_HOT_SPANS && !pool && slot->fresh_pools >= PA_STALE_POOLS &&
+	    pa_slot_release_stale(slot))
 		pool = pa_arenas_get_used(slot->node, npools);
 	return pool;
 }

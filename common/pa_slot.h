@@ -80,7 +80,8 @@ struct pa_slot_class {
  * @kept_most: what that may become. Owner.
  * @kept_pools: the most that pa_slot_used() was since what was kept went back. Owner.
  * @fresh_pools: pools that were never used before, taken since the last
- *	pa_slot_release_stale(). Owner.
+ *	pa_slot_release_stale(); not those that were populated ahead. Owner.
+ * @stale_mapped: arenas that were mapped then. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
@@ -134,6 +135,7 @@ struct pa_slot {
 	size_t kept_most;
 	u64 kept_pools;
 	u32 fresh_pools;
+	u64 stale_mapped;
 };
 
 /*

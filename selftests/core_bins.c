@@ -363,6 +363,7 @@ static void stale_go(void)
 		while (!slot->bins->bin[other])
 			alloc_from(0, other);
 		slot->fresh_pools = 0;
+		slot->stale_mapped = node.mapped;
 		TAP_CHECK(!pa_slot_release_stale(slot) && slot->bins->bin[cls] && slot->cls[cls].pools);
 		if (cls == 1) {
 			/* The heap grows; what was used before, and is free, comes first. */
@@ -373,6 +374,33 @@ static void stale_go(void)
 			TAP_CHECK(pa_slot_release_stale(slot));
 		}
 		TAP_CHECK(!slot->bins->bin[cls] && !slot->cls[cls].pools && slot->bins->bin[other]);
+		check_all();
+		empty_everything();
+	}
+}
+
+/* Of spans, not those from whose bin a block was taken since, though it was not filled. */
+static void stale_spans_go(void)
+{
+	struct pa_slot *slot = &slots[0];
+	unsigned int cls;
+
+	for (cls = PA_FIRST_KEPT; cls < PA_CLASSES; cls += 5) {
+		unsigned int i = cls - PA_FIRST_MEDIUM, k;
+
+		start(0);
+		for (k = 0; k < 4; k++)
+			alloc_from(0, cls);
+		while (oracle.n)
+			TAP_CHECK(pa_span_keep(slot, cls, oracle_del(&oracle, 0)));
+		slot->fresh_pools = 1;
+		TAP_CHECK(!pa_slot_release_stale(slot) && slot->kept[i] == 4);
+		alloc_from(0, cls);
+		slot->fresh_pools = 1;
+		TAP_CHECK(!pa_slot_release_stale(slot) && slot->kept[i] == 3);
+		slot->fresh_pools = 1;
+		pa_slot_release_stale(slot);
+		TAP_CHECK(!slot->kept[i] && !slot->medium[i] && !slot->kept_bytes);
 		check_all();
 		empty_everything();
 	}
@@ -464,7 +492,7 @@ static void spans_let_go(void)
 int main(void)
 {
 	slots_init();
-	tap_start(11);
+	tap_start(12);
 	rng = tap_seed();
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
@@ -475,6 +503,7 @@ int main(void)
 	tap_test("more blocks freed than there are", freed_too_often);
 	tap_test("a bin with a block too many", bin_too_long);
 	tap_test("what is in bins that nobody fills goes before the heap grows", stale_go);
+	tap_test("likewise what nobody takes from bins of spans", stale_spans_go);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("they go when the heap has halved", spans_let_go);
 	oracle_done(&oracle);

@@ -267,6 +267,12 @@ static void reallocation(void)
 	TAP_CHECK(poolalloc_realloc(p, 41) == p);
 	p = poolalloc_realloc(p, 40);
 	TAP_CHECK(p && poolalloc_usable_size(p) < 64);
+	poolalloc_free(p);
+	/* From 1 KiB on it may have got more than it was asked for: to more than half. */
+	p = poolalloc_alloc(2048);
+	TAP_CHECK(poolalloc_realloc(p, 1025) == p);
+	p = poolalloc_realloc(p, 1024);
+	TAP_CHECK(p && poolalloc_usable_size(p) < 2048);
 	p = poolalloc_realloc(p, 0);
 	TAP_CHECK(p && poolalloc_usable_size(p) >= 1);
 	poolalloc_free(p);

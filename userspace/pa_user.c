@@ -496,7 +496,10 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 		if (q)
 			return q;
 	}
-	/* One that has got three quarters more, and that rounded up, is not smaller because of that. */
+	/*
+	 * One that has got three quarters more, and that rounded up, is not smaller because of
+	 * that. Nobody remembers which ones have.
+	 */
 	if (size <= old && (size > old / 8 * 5 || old <= 16 ||
 			    (old >= PA_APPEND_LEAST && size > old / 2)))
 		return p;
