@@ -319,25 +319,6 @@ void *pa_large_grow(size_t size)
 	return block ? block : pa_large_alloc(size, 16, false);
 }
 
-/**
- * pa_large_of() - the header of a large block
- * @p: a pointer from the caller
- *
- * Return: the header, NULL if @p is not a large block.
- */
-struct pa_large *pa_large_of(const void *p)
-{
-	struct pa_large *large = (uintptr_t)p & PA_ARENA_MASK ?
-		(struct pa_large *)pa_arena_of(p) : (struct pa_large *)p - 1;
-
-	return large->magic == PA_MAGIC_LARGE && large->block == p ? large : NULL;
-}
-
-size_t pa_large_usable(const struct pa_large *large)
-{
-	return (size_t)(large->base + large->mapped - large->block);
-}
-
 /*
  * A block becomes smaller: the pages that it no longer needs become a mapping of their own,
  * and that is kept.
@@ -366,7 +347,7 @@ static bool pa_large_shrink(struct pa_large *large, size_t total, size_t size)
 
 /**
  * pa_large_resize() - change the size of a large block
- * @large: its header
+ * @large: its header; not pa_large_stays()
  * @size: new size in bytes
  *
  * Grows by copying to a kept mapping, in place, or by moving pages; a growing block
@@ -387,11 +368,6 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 	    large->flags & PA_LARGE_UNLISTED || size > (size_t)PTRDIFF_MAX / 2)
 		return NULL;
 	total = pa_large_total(offset, size);
-	if (total <= old && size > large->asked / 4 * 3) {
-		if (size > large->asked)
-			large->asked = size;
-		return large->block;
-	}
 	if (total > old) {
 		void *block = pa_large_reuse_to_grow(total, size);
 

@@ -77,12 +77,39 @@ static inline void pa_large_set_mapped(struct pa_large *large, size_t bytes)
 		large->there = bytes;
 }
 
+/**
+ * pa_large_of() - the header of a large block
+ * @p: a pointer from the caller
+ *
+ * Return: the header, NULL if @p is not a large block.
+ */
+static inline struct pa_large *pa_large_of(const void *p)
+{
+	struct pa_large *large = (uintptr_t)p & PA_ARENA_MASK ?
+		(struct pa_large *)pa_arena_of(p) : (struct pa_large *)p - 1;
+
+	return large->magic == PA_MAGIC_LARGE && large->block == p ? large : NULL;
+}
+
+static inline size_t pa_large_usable(const struct pa_large *large)
+{
+	return (size_t)(large->base + large->mapped - large->block);
+}
+
+/* Does a large block have room for @size bytes, and ask for no fewer than a quarter less? */
+static inline bool pa_large_stays(struct pa_large *large, size_t size)
+{
+	if (size > pa_large_usable(large) || size <= large->asked / 4 * 3)
+		return false;
+	if (size > large->asked)
+		large->asked = size;
+	return true;
+}
+
 void *pa_large_alloc(size_t size, size_t align, bool zero);
 void pa_large_free(struct pa_large *large);
 void *pa_large_grow(size_t size);
 void *pa_large_resize(struct pa_large *large, size_t size);
-size_t pa_large_usable(const struct pa_large *large);
-struct pa_large *pa_large_of(const void *p);
 size_t pa_large_purge(u64 now, u64 delay, size_t most);
 size_t pa_large_purge_all(void);
 void pa_large_count(u64 *blocks, u64 *bytes);

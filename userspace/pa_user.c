@@ -351,6 +351,18 @@ __pa_cold void pa_user_free_twice(void *p)
 	pa_corrupt("block was freed twice", p);
 }
 
+/* Bytes of a block of a span of the thread's own, whose class is PA_FIRST_KEPT or more; or 0. */
+static size_t pa_user_own_span_size(const void *p)
+{
+	struct pa_pool *pool;
+
+	if (unlikely((uintptr_t)p < PA_LOWEST))
+		return 0;
+	pool = pa_span_of(p);
+	return pool && READ_ONCE(pool->owner) == pa_owner_word(pa_thread.slot, PA_FIRST_KEPT) ?
+	       pa_class_size(pool->cls) : 0;
+}
+
 size_t pa_user_usable(const void *p)
 {
 	size_t size = pa_user_own_size(p);
@@ -389,23 +401,43 @@ static __always_inline void *pa_user_get(size_t size, size_t align, size_t most)
  */
 static_assert(PA_GROWN == 16, "4 bits");
 
+#define PA_GROWN_ASKED	0xffffu
+
 static __always_inline u64 pa_user_hash(const void *p)
 {
 	return (uintptr_t)p * 0x9e3779b97f4a7c15ULL;
 }
 
-static bool pa_user_has_grown(const void *p)
+static __always_inline u32 pa_user_grown_tag(u64 hash)
 {
-	u64 hash = pa_user_hash(p);
-
-	return pa_thread.grown[hash >> 60] == (u16)(hash >> 44);
+	return (u32)(hash >> 44) << 16;
 }
 
-static void pa_user_note_grown(const void *p)
+/* What is known of a block that has grown, or NULL. */
+static u32 *pa_user_grown(const void *p)
+{
+	u64 hash = pa_user_hash(p);
+	u32 *grown = &pa_thread.grown[hash >> 60];
+
+	return (*grown ^ pa_user_grown_tag(hash)) > PA_GROWN_ASKED ? NULL : grown;
+}
+
+static void pa_user_note_grown(const void *p, size_t size)
 {
 	u64 hash = pa_user_hash(p);
 
-	pa_thread.grown[hash >> 60] = (u16)(hash >> 44);
+	pa_thread.grown[hash >> 60] = pa_user_grown_tag(hash) | ((u32)(size - 1) & PA_GROWN_ASKED);
+}
+
+/* Has a block got much more than it asked for when it grew, and does it grow on? */
+static __attribute__((noinline)) bool pa_user_grows_on(const void *p, size_t size)
+{
+	u32 *grown = pa_user_grown(p);
+
+	if (!grown || size <= (*grown & PA_GROWN_ASKED))
+		return false;
+	pa_user_note_grown(p, size);
+	return true;
 }
 
 /*
@@ -415,28 +447,52 @@ static void pa_user_note_grown(const void *p)
  * Not below PA_APPEND_LEAST: there moving is no work. And not where the thread has more than
  * PA_APPEND_FEW bytes of such blocks: if many grow to a size and stay, what they have too much
  * stays, too (selftests/malloc/growth.c, stay: 34 instead of 25 MiB).
+ *
+ * While they are very few (PA_APPEND_ALONE), one that has grown before gets PA_APPEND_JUMP
+ * times as much as it had: what it moves is little, and a new one soon finds the last one's
+ * block, which is in the cache. Whoever gets that, and asks for less than half of it, must be
+ * remembered, or is made smaller.
  */
 #define PA_APPEND_LEAST	1024
 #define PA_APPEND_MUCH	4096
 #define PA_APPEND_STEP	8
 #define PA_APPEND_FEW	(512UL << 10)
+#define PA_APPEND_ALONE	(128UL << 10)
+#define PA_APPEND_JUMP	8
 
-static bool pa_user_has_many(size_t size)
+/* Has the thread more than @few bytes of blocks of a size? */
+static bool pa_user_has_more(size_t size, size_t few)
 {
-	return pa_thread.slot->cls[pa_class_of(size)].pools > PA_APPEND_FEW / PA_POOL_SIZE;
+	return pa_thread.slot->cls[pa_class_of(size)].pools > few / PA_POOL_SIZE;
+}
+
+static size_t pa_user_at_most(size_t size)
+{
+	return size < PA_GROWN_MAX ? size : PA_GROWN_MAX;
+}
+
+/* How much a block gets that has @old bytes and grows by little, or 0: what it asks for. */
+static size_t pa_user_more(const void *p, size_t old)
+{
+	bool much = old >= PA_APPEND_MUCH && pa_user_grown(p);
+	size_t more = pa_user_at_most(old * PA_APPEND_JUMP);
+
+	if (much && !pa_user_has_more(more, PA_APPEND_ALONE))
+		return more;
+	more = pa_user_at_most(old + old / 8 * (much ? 6 : 3));
+	return pa_user_has_more(more, PA_APPEND_FEW) ? 0 : more;
 }
 
 static void *pa_user_get_to_grow(const void *p, size_t old, size_t size, size_t align)
 {
-	bool again = pa_user_has_grown(p);
-	size_t more = old + old / 8 * (again && old >= PA_APPEND_MUCH ? 6 : 3);
+	size_t more;
 
 	if (size > PA_GROWN_MAX)
 		return pa_large_grow(size);
-	more = more < PA_GROWN_MAX ? more : PA_GROWN_MAX;
-	if (old < PA_APPEND_LEAST || size - old > old / PA_APPEND_STEP || pa_user_has_many(more))
+	if (old < PA_APPEND_LEAST || size - old > old / PA_APPEND_STEP)
 		return NULL;
-	return pa_user_get(more, align, PA_FAST_MAX);
+	more = pa_user_more(p, old);
+	return more ? pa_user_get(more, align, PA_FAST_MAX) : NULL;
 }
 
 /* A block of PA_APPEND_LEAST bytes and more gets more. */
@@ -448,7 +504,7 @@ static __attribute__((noinline)) void *pa_user_grow(void *p, size_t old, size_t 
 		q = pa_user_get(size, align, PA_FAST_MAX);
 	if (!q)
 		return NULL;
-	pa_user_note_grown(q);
+	pa_user_note_grown(q, size);
 	memcpy(q, p, old);
 	pa_user_free(p);
 	return q;
@@ -479,19 +535,23 @@ static void *pa_user_move(void *p, size_t old, size_t size, size_t align)
  */
 void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 {
-	if (unlikely(!old)) {
+	struct pa_large *large = NULL;
+
+	if (!old)
+		old = pa_user_own_span_size(p);
+	if (!old) {
 		if (unlikely(pa_system))
 			return pa_libc_realloc(p, size);
-		old = pa_user_usable(p);
+		large = pa_large_of(p);
+		old = large ? pa_large_usable(large) : pa_user_usable(p);
 	}
 	if (unlikely(!old)) {
 		pa_corrupt("realloc of a pointer that was not allocated here", p);
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (old > PA_GROWN_MAX && size > PA_GROWN_MAX) {
-		struct pa_large *large = pa_large_of(p);
-		void *q = large ? pa_large_resize(large, size) : NULL;
+	if (large && old > PA_GROWN_MAX && size > PA_GROWN_MAX) {
+		void *q = pa_large_stays(large, size) ? p : pa_large_resize(large, size);
 
 		if (q)
 			return q;
@@ -502,6 +562,8 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 	 */
 	if (size <= old && (size > old / 8 * 5 || old <= 16 ||
 			    (old >= PA_APPEND_LEAST && size > old / 2)))
+		return p;
+	if (size <= old && old > PA_APPEND_MUCH && old <= PA_GROWN_MAX && pa_user_grows_on(p, size))
 		return p;
 	return pa_user_move(p, old, size, align);
 }
