@@ -37,11 +37,16 @@
  * What is reallocated in small steps shall not be a system call, and page faults, at each of
  * them. A block that grows gets more address space than it asks for, and up to
  * PA_GROW_COPY it is rather copied to the largest kept mapping: its pages are there. That
- * may be PA_GROW_FACTOR times too large, and have PA_GROW_MOST.
+ * may be PA_GROW_FACTOR times too large, and have PA_GROW_MOST. Above it that is done for what
+ * grows by one PA_GROW_STEP-th at most, and is then likely to go on, and the mapping may be
+ * PA_GROW_LARGE times too large.
  */
 #define PA_GROW_COPY		(1UL << 20)
 #define PA_GROW_FACTOR		32
 #define PA_GROW_MOST		(2UL << 20)
+#define PA_GROW_STEP		8
+#define PA_GROW_LARGE		4
+#define PA_GROW_LOOK		(256UL << 10)
 
 /*
  * Of what is kept of blocks that were never used in full, calloc() shall not make memory: from
@@ -184,23 +189,44 @@ static void *pa_large_reuse(size_t total, size_t size)
 	return pa_large_wake(m, size);
 }
 
-/* Likewise, one for a block that grows, and is going to be copied there. */
+/*
+ * Likewise, one for a block that grows, and is going to be copied there. Above PA_GROW_COPY,
+ * where that is work, it must be twice as large as it need be.
+ */
 static void *pa_large_reuse_to_grow(size_t total, size_t size)
 {
-	size_t most = total * PA_GROW_FACTOR;
+	bool little = total <= PA_GROW_COPY;
+	size_t least = little ? total : total * 2;
+	size_t most = little ? total * PA_GROW_FACTOR : total * PA_GROW_LARGE;
 	struct pa_mapping *m;
 
-	if (total > PA_GROW_COPY)
-		return NULL;
-	if (most > PA_GROW_MOST)
+	if (little && most > PA_GROW_MOST)
 		most = PA_GROW_MOST;
 	pa_large_settle();
-	m = pa_large_own(total, most);
+	m = pa_large_own(least, most);
 	if (!m)
-		m = pa_large_cached(total, most, true);
-	if (!m)
+		m = pa_large_cached(least, most, true);
+	if (!m && little)
 		pa_large_missed(total);
 	return pa_large_wake(m, size);
+}
+
+/*
+ * Shall a block that grows be copied, if there is room somewhere? Above PA_GROW_COPY only if
+ * it seems to have been written to: of what it asked for the last PA_GROW_LOOK are there.
+ */
+static bool pa_large_may_copy(const struct pa_large *large, size_t total, size_t size)
+{
+	const size_t pages = PA_GROW_LOOK / pa_page_size;
+	uintptr_t end;
+
+	if (total <= PA_GROW_COPY)
+		return true;
+	if (total >= SIZE_MAX / PA_GROW_LARGE || large->asked < PA_GROW_COPY / 2 ||
+	    size - large->asked > large->asked / PA_GROW_STEP)
+		return false;
+	end = ((uintptr_t)large->block + large->asked) & ~(pa_page_size - 1);
+	return pa_pages_there((char *)end - PA_GROW_LOOK, pages) == pages;
 }
 
 /* Bytes of a mapping. */
@@ -369,8 +395,10 @@ void *pa_large_resize(struct pa_large *large, size_t size)
 		return NULL;
 	total = pa_large_total(offset, size);
 	if (total > old) {
-		void *block = pa_large_reuse_to_grow(total, size);
+		void *block = pa_large_may_copy(large, total, size) ?
+			pa_large_reuse_to_grow(total, size) : NULL;
 
+		errno = saved;
 		if (block) {
 			memcpy(block, large->block, old - offset);
 			pa_large_free(large);
