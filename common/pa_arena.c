@@ -131,10 +131,26 @@ static struct pa_pool *pa_run_take(struct pa_node *node, struct pa_arena *arena,
 	return pa_arena_desc(arena, index);
 }
 
+/* How many pools of a run do not have their bit in @dirty, whose bit 0 is the first one's. */
+static unsigned int pa_run_fresh(struct pa_pool *pool, unsigned int npools, u64 dirty)
+{
+	unsigned int i, fresh = 0;
+
+	for (i = 0; i < npools; i++) {
+		if (dirty >> i & 1)
+			continue;
+		pool[i].touched = 0;
+		fresh++;
+	}
+	return fresh;
+}
+
 /**
  * pa_arenas_get() - take a run of pools from the fullest arena that has one
  * @node: the node
  * @npools: length of the run, 1..32 pools
+ * @fresh: if there is one, so many of them were never used before, or were purged;
+ *	their @touched is 0
  *
  * O(1) for a single pool; for a run at most PA_RUN_SCAN arenas are looked at.
  *
@@ -142,7 +158,7 @@ static struct pa_pool *pa_run_take(struct pa_node *node, struct pa_arena *arena,
  * Return: the first descriptor of the run (owner, free, remote and carved are
  * clear), or NULL when no arena has room.
  */
-struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
+struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools, unsigned int *fresh)
 {
 	struct pa_pool *pool = NULL;
 	struct pa_arena *arena;
@@ -153,10 +169,14 @@ struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools)
 			node->bucket[__builtin_ctzll(node->nonempty)] : NULL;
 	else
 		arena = pa_find_run(node, npools);
-	if (arena)
+	if (arena) {
+		u64 dirty = (u64)atomic64_read(&arena->dirty);
+
 		pool = pa_run_take(node, arena,
 				   pa_run_starts((u64)atomic64_read(&arena->free), npools),
 				   npools);
+		*fresh = pa_run_fresh(pool, npools, dirty >> pa_pool_index(pool));
+	}
 	pa_unlock(&node->lock);
 	return pool;
 }

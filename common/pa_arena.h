@@ -253,7 +253,7 @@ static __always_inline struct pa_slot *pa_pool_owner(const struct pa_pool *pool)
 u64 pa_arena_hold(struct pa_arena *arena, u64 want);
 void pa_arena_unhold(struct pa_arena *arena, u64 held);
 bool pa_arenas_grow(struct pa_node *node, pa_gfp_t gfp, unsigned int npools);
-struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools);
+struct pa_pool *pa_arenas_get(struct pa_node *node, unsigned int npools, unsigned int *fresh);
 struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools);
 void pa_arenas_populate(struct pa_pool *pool, unsigned int npools);
 void pa_arenas_put(struct pa_pool *pool);

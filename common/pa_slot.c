@@ -95,7 +95,7 @@ static struct pa_pool *pa_pool_get_used(struct pa_slot *slot, unsigned int npool
 
 static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 {
-	unsigned int npools = pa_class[cls].npools;
+	unsigned int npools = pa_class[cls].npools, fresh;
 	struct pa_pool *pool = pa_pool_get_used(slot, npools);
 
 	if (pool) {
@@ -106,12 +106,15 @@ static struct pa_pool *pa_pool_get(struct pa_slot *slot, unsigned int cls)
 		pa_pool_sum_touched(pool);
 		return pool;
 	}
-	pool = pa_arenas_get(slot->node, npools);
-	if (pool) {
-		pool->touched = 0;
-		slot->fresh_pools += npools;
+	pool = pa_arenas_get(slot->node, npools, &fresh);
+	if (!pool)
+		return NULL;
+	/* One that was used before may lie beyond where that was looked for. */
+	slot->fresh_pools += fresh;
+	if (fresh == npools)
 		pa_slot_populate(slot, pool, cls);
-	}
+	else
+		pa_pool_sum_touched(pool);
 	return pool;
 }
 

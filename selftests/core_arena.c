@@ -18,6 +18,7 @@ static uint64_t rng;
 static struct model {
 	struct pa_arena *arena;
 	u64 used;
+	u64 dirty;	/* before a run is taken */
 } model[ARENAS_MAX];
 static unsigned int narenas;
 
@@ -26,6 +27,7 @@ static struct {
 	unsigned int npools;
 } runs[RUNS_MAX];
 static unsigned int nruns;
+static unsigned int fresh;
 
 static unsigned int popcount(u64 x)
 {
@@ -85,7 +87,7 @@ static void follow_arenas(void)
 			if (!TAP_CHECK(narenas < ARENAS_MAX))
 				tap_bail_out("more arenas than the test expects");
 			m = &model[narenas++];
-			*m = (struct model){ arena, 1 };
+			*m = (struct model){ arena, 1, 0 };
 		}
 		there[m - model] = true;
 		TAP_CHECK(arena->nfree == 64 - popcount(m->used));
@@ -114,11 +116,14 @@ static void grow(unsigned int n)
 
 static void get(unsigned int npools)
 {
-	struct pa_pool *pool = pa_arenas_get(&node, npools);
-	unsigned int fullest = 64, index, i;
+	unsigned int fullest = 64, unused = 0, index, i;
 	bool possible = false;
+	struct pa_pool *pool;
 	struct model *m;
 
+	for (i = 0; i < narenas; i++)
+		model[i].dirty = (u64)atomic64_read(&model[i].arena->dirty);
+	pool = pa_arenas_get(&node, npools, &fresh);
 	for (i = 0; i < narenas; i++)
 		if (place(&model[i], npools)) {
 			possible = true;
@@ -140,6 +145,14 @@ static void get(unsigned int npools)
 	TAP_CHECK(pool->npools == npools && !pool->back && pa_pool_head(pool) == pool);
 	for (i = 1; i < npools; i++)
 		TAP_CHECK(!pool[i].owner && !pool[i].npools && pa_pool_head(pool + i) == pool);
+	for (i = 0; i < npools; i++) {
+		bool was_used = m->dirty >> (index + i) & 1;
+
+		unused += !was_used;
+		TAP_CHECK(was_used || !pool[i].touched);
+		pool[i].touched = 1;
+	}
+	TAP_CHECK(fresh == unused);
 	m->used |= bits(index, npools);
 	runs[nruns].pool = pool;
 	runs[nruns++].npools = npools;
@@ -355,7 +368,7 @@ static bool is_there(const void *p)
 
 static struct pa_pool *get_at(unsigned int npools, unsigned int index)
 {
-	struct pa_pool *pool = pa_arenas_get(&node, npools);
+	struct pa_pool *pool = pa_arenas_get(&node, npools, &fresh);
 
 	TAP_CHECK(pool && pa_pool_index(pool) == index);
 	runs[nruns].pool = pool;
@@ -433,7 +446,7 @@ static void constant_time(void)
 	for (i = 0; i < MANY; i++)
 		TAP_CHECK(pa_arenas_grow(&node, 0, 1));
 	for (i = 0; i < MANY; i++)
-		TAP_CHECK(pa_arenas_get(&node, 1 + i % 2 * 30));
+		TAP_CHECK(pa_arenas_get(&node, 1 + i % 2 * 30, &fresh));
 	while ((arena = pa_arenas_next(&node, arena)) && n < MANY)
 		all[n++] = arena;
 	if (arena)
@@ -443,7 +456,7 @@ static void constant_time(void)
 	for (i = 0; i < n; i++)
 		if (!may_touch(all[i], fullest))
 			TAP_CHECK(!mprotect(all[i], PA_DESC_BYTES, PROT_NONE));
-	pool = pa_arenas_get(&node, 1);		/* would die of SIGSEGV */
+	pool = pa_arenas_get(&node, 1, &fresh);		/* would die of SIGSEGV */
 	TAP_CHECK(pool && pa_arena_of(pool) == fullest);
 	pool->state = PA_POOL_CURRENT;
 	pa_arenas_put(pool);
