@@ -71,7 +71,7 @@ races() {
 }
 
 list() { printf '%s\t%s\t%s\n' "$@" >"$work/list"; }
-runner() { POOLALLOC_BUILD=$work "$SELFTESTS_DIR/run.sh" -j 2 "$work/list" >"$work/out" 2>&1; }
+runner() { POOLALLOC_BUILD=$work "$SELFTESTS_DIR/run.sh" -j 2 "$@" "$work/list" >"$work/out" 2>&1; }
 last_line_is() { [ "$(tail -n 1 "$work/out")" = "$1" ] || { cat "$work/out"; return 1; }; }
 
 runner_passes() {
@@ -85,6 +85,10 @@ runner_fails() {
 runner_times_out() {
 	list a 1 'sleep 60' b 60 true
 	! runner && last_line_is "1 passed, 1 failed, 0 skipped"
+}
+runner_tells_of_a_build() {
+	list a 60 true b 60 true build 60 'exit 1'
+	! runner -f '^a' && last_line_is "1 passed, 1 failed, 0 skipped"
 }
 runner_wants_a_test() { : >"$work/list"; ! runner; }
 
@@ -120,5 +124,6 @@ tap_run "console: ordinary lines" unseen "poolalloc: loaded" \
 tap_run "runner: passes and skips" runner_passes
 tap_run "runner: a failure, with its output" runner_fails
 tap_run "runner: a timeout" runner_times_out
+tap_run "runner: a program that was not built, whatever tests are picked" runner_tells_of_a_build
 tap_run "runner: nothing to run is an error" runner_wants_a_test
 tap_finish

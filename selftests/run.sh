@@ -28,7 +28,8 @@ trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 mkdir -p "$logs" || die "cannot create $logs"
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-mapfile -t lines < <(grep -v '^[[:space:]]*$' "$1" | grep -E -- "$filter")
+# Never without `build`, which is there if a test program could not be built: old ones would run.
+mapfile -t lines < <(grep -v '^[[:space:]]*$' "$1" | grep -E -- "$filter|^build"$'\t')
 [ ${#lines[@]} -gt 0 ] || die "no test matches"
 
 # Runs one and leaves its counts; prints its report as one piece.
