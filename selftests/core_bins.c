@@ -406,6 +406,53 @@ static void stale_spans_go(void)
 	}
 }
 
+/*
+ * A run that was used before, but lies beyond the arenas where such are looked for: all of those have pools
+ * that were used before and are free, but no two in a row.
+ */
+static void far_is_not_fresh(void)
+{
+	enum { NEAR = 24 };
+	static struct pa_pool *taken[NEAR * PA_ARENA_POOLS];
+	unsigned int cls = PA_FIRST_SPAN, fresh, i, reserve = pa_reserve;
+	struct pa_slot *slot = &slots[0];
+	struct pa_pool *run = NULL;
+
+	while (pa_class[cls].npools == 1)
+		cls++;
+	pa_reserve = NEAR + 1;
+	for (i = 0; i < NEAR + 1; i++) {
+		TAP_CHECK(pa_arenas_grow(&node, 0, 1));
+		if (i)
+			continue;
+		run = pa_arenas_get(&node, pa_class[cls].npools, &fresh);
+		TAP_CHECK(run && fresh == pa_class[cls].npools);
+		run->state = PA_POOL_CURRENT;
+		pa_arenas_put(run);
+	}
+	for (i = 0; i < NEAR * PA_ARENA_POOLS; i++) {
+		taken[i] = pa_arenas_get(&node, 1, &fresh);
+		TAP_CHECK(taken[i] && pa_arena_of(taken[i]) != pa_arena_of(run) && fresh == 1);
+		taken[i]->state = PA_POOL_CURRENT;
+	}
+	for (i = 0; i < NEAR * PA_ARENA_POOLS; i++)
+		if (pa_pool_index(taken[i]) % 2)
+			pa_arenas_put(taken[i]);
+	start(0);
+	slot->fresh_pools = 0;
+	alloc_from(0, cls);
+	TAP_CHECK(slot->cls[cls].current_pool == run && !slot->fresh_pools);
+	while (slot->cls[cls].pools == pa_class[cls].npools)
+		alloc_from(0, cls);
+	TAP_CHECK(slot->fresh_pools == pa_class[cls].npools);
+	for (i = 0; i < NEAR * PA_ARENA_POOLS; i++)
+		if (!(pa_pool_index(taken[i]) % 2))
+			pa_arenas_put(taken[i]);
+	pa_reserve = reserve;
+	check_all();
+	empty_everything();
+}
+
 static size_t kept_bytes(const struct pa_slot *slot)
 {
 	size_t bytes = 0;
@@ -492,7 +539,7 @@ static void spans_let_go(void)
 int main(void)
 {
 	slots_init();
-	tap_start(12);
+	tap_start(13);
 	rng = tap_seed();
 	tap_test("cut and not used: uncut again", uncarved_again);
 	tap_test("a loop with one block needs few refills", few_go_round);
@@ -504,6 +551,7 @@ int main(void)
 	tap_test("a bin with a block too many", bin_too_long);
 	tap_test("what is in bins that nobody fills goes before the heap grows", stale_go);
 	tap_test("likewise what nobody takes from bins of spans", stale_spans_go);
+	tap_test("pools that were used before are not fresh where nobody looked for them", far_is_not_fresh);
 	tap_test("freed blocks of spans stay at hand, so many", spans_kept);
 	tap_test("they go when the heap has halved", spans_let_go);
 	oracle_done(&oracle);
