@@ -51,8 +51,8 @@ def micro():
                        pairs == 1, True)
     yield Workload("churn", "churn threads=1000", True, True, True)
     yield Workload("bursty", "bursty ops=200000", True, True)
-    for size in (30, 300, 3000):
-        yield Workload(f"append-{size}k", f"append max={size}000 ops=300000", size == 300)
+    for size in (30, 300):
+        yield Workload(f"append-{size}k", f"append max={size}000 ops=300000", size > 30)
     for live in (2, 300):
         yield Workload(f"append-30k-{live}", f"append max=30000 live={live} ops=300000")
     yield Workload("fill-64", "fill live=1000000 size=64", True, True)
