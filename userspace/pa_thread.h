@@ -45,8 +45,8 @@ typedef s16 pa_room_t;
  * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
  * @walking: depth of functions that stand on arenas
  * @reading: depth of read-side sections that are only counted
- * @grown: blocks that realloc() has lately moved to where they have more room: 16 bits of
- *	a hash, and 16 of one less than what was asked for
+ * @grown: blocks that realloc() has lately moved to where they have more room: 8 bits of
+ *	a hash, and about what was asked for
  */
 struct pa_thread {
 	struct pa_slot *slot;
@@ -58,10 +58,10 @@ struct pa_thread {
 	u32 hooks;
 	u32 walking;
 	u32 reading;
-	u32 grown[PA_GROWN];
+	u16 grown[PA_GROWN];
 };
 
-static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1568 : 864),
+static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 832),
 	      "fits glibc's static TLS surplus of 1664 bytes, and leaves some of it");
 
 enum pa_thread_state {

@@ -395,46 +395,49 @@ static __always_inline void *pa_user_get(size_t size, size_t align, size_t most)
 }
 
 /*
- * Blocks that have grown lately, by 4 bits of a hash of their address, and 16 others: if
- * another block is taken for one of them it gets more than it asks for. Fibonacci hashing:
- * D. Knuth, The Art of Computer Programming 3, 6.4.
+ * Blocks that have grown lately, by 4 bits of a hash of their address, and 8 others: if
+ * another block is taken for one of them it gets more than it asks for, or keeps more. And what
+ * they asked for last, in units that 8 bits can count. Fibonacci hashing: D. Knuth, The Art of
+ * Computer Programming 3, 6.4.
  */
 static_assert(PA_GROWN == 16, "4 bits");
 
-#define PA_GROWN_ASKED	0xffffu
+#define PA_GROWN_UNIT	(PA_GROWN_MAX / 256)
 
 static __always_inline u64 pa_user_hash(const void *p)
 {
 	return (uintptr_t)p * 0x9e3779b97f4a7c15ULL;
 }
 
-static __always_inline u32 pa_user_grown_tag(u64 hash)
+static size_t pa_grown_units(size_t size)
 {
-	return (u32)(hash >> 44) << 16;
+	size_t units = size / PA_GROWN_UNIT;
+
+	return units < 0xff ? units : 0xff;
 }
 
-/* What is known of a block that has grown, or NULL. */
-static u32 *pa_user_grown(const void *p)
+/* About what a block asked for that has grown, in units; -1: it has not. */
+static int pa_user_grown(const void *p)
 {
 	u64 hash = pa_user_hash(p);
-	u32 *grown = &pa_thread.grown[hash >> 60];
+	u16 grown = pa_thread.grown[hash >> 60];
 
-	return (*grown ^ pa_user_grown_tag(hash)) > PA_GROWN_ASKED ? NULL : grown;
+	return grown >> 8 == (u8)(hash >> 52) ? grown & 0xff : -1;
 }
 
 static void pa_user_note_grown(const void *p, size_t size)
 {
 	u64 hash = pa_user_hash(p);
 
-	pa_thread.grown[hash >> 60] = pa_user_grown_tag(hash) | ((u32)(size - 1) & PA_GROWN_ASKED);
+	pa_thread.grown[hash >> 60] = (u16)((hash >> 52 & 0xff) << 8 | pa_grown_units(size));
 }
 
 /* Has a block got much more than it asked for when it grew, and does it grow on? */
 static __attribute__((noinline)) bool pa_user_grows_on(const void *p, size_t size)
 {
-	u32 *grown = pa_user_grown(p);
+	int asked = pa_user_grown(p);
 
-	if (!grown || size <= (*grown & PA_GROWN_ASKED))
+	if (asked < 0 || pa_grown_units(size) < (size_t)asked)
 		return false;
 	pa_user_note_grown(p, size);
 	return true;
@@ -474,7 +477,7 @@ static size_t pa_user_at_most(size_t size)
 /* How much a block gets that has @old bytes and grows by little, or 0: what it asks for. */
 static size_t pa_user_more(const void *p, size_t old)
 {
-	bool much = old >= PA_APPEND_MUCH && pa_user_grown(p);
+	bool much = old >= PA_APPEND_MUCH && pa_user_grown(p) >= 0;
 	size_t more = pa_user_at_most(old * PA_APPEND_JUMP);
 
 	if (much && !pa_user_has_more(more, PA_APPEND_ALONE))
