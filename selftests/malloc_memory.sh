@@ -69,6 +69,7 @@ for geometry in seed modern; do
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/memory" cycles
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/kept" large
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" append
+	pass_on "$geometry" preload "" "$work/growth" alone
 	pass_on "$geometry" preload "" "$work/growth" stay
 	pass_on "$geometry" preload "" "$work/growth" turn
 	pass_on "$geometry, purge_delay=600000" preload purge_delay=600000 "$work/growth" together

@@ -337,7 +337,10 @@ void *pa_large_grow(size_t size)
 	void *block = NULL;
 
 	if (!pa_thread.level && size <= (size_t)PTRDIFF_MAX / 2) {
-		block = pa_large_reuse_to_grow(pa_large_total(offset, size), size);
+		size_t total = pa_large_total(offset, size);
+
+		if (total <= PA_GROW_COPY)
+			block = pa_large_reuse_to_grow(total, size);
 		if (!block)
 			block = pa_large_new(pa_large_total_to_grow(offset, size), size, offset, 16,
 					     false);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Blocks that grow by realloc(), or are copied to a block of twice the size, and large blocks of
- * sizes that change: growth append|stay|turn|together|refit|mix.
+ * sizes that change: growth append|alone|stay|turn|together|refit|mix.
  */
 #include "resident.h"
 
@@ -63,6 +63,10 @@ static void case_append(void)
 			 doubled ? "by doubling" : "in pieces of 1000", first, round, faults);
 		TAP_CHECK(faults <= most);
 	}
+	/* What becomes large at once is not one that grows by little: it gets no mapping of twice its size. */
+	p = realloc(malloc(1000), 5000000);
+	TAP_CHECK(p && malloc_usable_size(p) < 9500000);
+	free(p);
 	malloc_trim(0);
 	look("malloc_trim");
 	base = resident;
@@ -98,6 +102,32 @@ static bool append(char **p, size_t *size, size_t bytes)
 	*p = q;
 	*size += bytes;
 	return old && q != old;
+}
+
+/* The only buffer that grows moves seldom, and does not keep what it got when it becomes smaller. */
+static void case_alone(void)
+{
+	size_t size = 0, half = 0;
+	char *p = NULL;
+	int moves = 0;
+
+	while (size < 30000) {
+		bool moved = append(&p, &size, 100);
+
+		moves += moved && size > 4500;
+		half += size > 4500 && size < malloc_usable_size(p) / 2;
+	}
+	tap_diag("one buffer moved %d times from 4500 to 30000 bytes, %zu times less than half was used", moves,
+		 half);
+	/* Three quarters more each time: four moves. */
+	TAP_CHECK(moves <= 3 && half > 50);
+	free(p);
+	for (p = NULL, size = 0; size < 7000;)
+		append(&p, &size, 100);
+	TAP_CHECK(malloc_usable_size(p) > 14000);
+	p = realloc(p, 6000);
+	TAP_CHECK(p && malloc_usable_size(p) < 12000);
+	free(p);
 }
 
 /* Many buffers that grow by little to the same size, and stay: they do not keep what they got for more. */
@@ -312,6 +342,8 @@ int main(int argc, char **argv)
 	seed = tap_seed();
 	if (!strcmp(name, "append"))
 		case_append();
+	else if (!strcmp(name, "alone"))
+		case_alone();
 	else if (!strcmp(name, "stay"))
 		case_stay();
 	else if (!strcmp(name, "turn"))
