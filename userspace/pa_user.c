@@ -561,7 +561,7 @@ void *pa_user_resize(void *p, size_t old, size_t size, size_t align)
 	}
 	/*
 	 * One that has got three quarters more, and that rounded up, is not smaller because of
-	 * that. Nobody remembers which ones have.
+	 * that. Nobody remembers which ones have; those that have got still more are remembered.
 	 */
 	if (size <= old && (size > old / 8 * 5 || old <= 16 ||
 			    (old >= PA_APPEND_LEAST && size > old / 2)))
