@@ -41,13 +41,16 @@ static u8 pa_room(size_t size, unsigned int cls)
 
 /*
  * The shortest run that wastes at most 1/16 behind its last block and holds
- * enough blocks for the refill to pay.
+ * enough blocks for the refill to pay. Blocks of more than PA_SPAN_BYTES have a
+ * run each, so that it is free when they are: less than a pool is left behind them.
  */
 static unsigned int pa_span_pools(size_t size)
 {
 	size_t want = 4 * size < PA_SPAN_BYTES ? 4 * size : PA_SPAN_BYTES;
 	unsigned int n = PA_SPAN_BLOCKS * size <= PA_POOL_SIZE ? 1 : 2;
 
+	if (size > PA_SPAN_BYTES)
+		return (unsigned int)((size + PA_POOL_SIZE - 1) / PA_POOL_SIZE);
 	for (; n < PA_SPAN_MAX; n++) {
 		size_t bytes = n * PA_POOL_SIZE;
 

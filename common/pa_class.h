@@ -32,7 +32,7 @@ struct pa_class {
 
 /*
  * The most for which the inverse of 8 fits in 32 bits. The quotient is exact as
- * long as bytes of the span x size are not more than 2 to the power of it.
+ * long as size x bytes of the span's blocks are not more than 2 to the power of it.
  */
 #define PA_INVERSE_SHIFT	34
 

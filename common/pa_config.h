@@ -81,6 +81,9 @@
 /* The first class whose freed blocks are counted, see pa_span_keep(): the larger of the two. */
 #define PA_FIRST_KEPT		(PA_FIRST_SPAN / PA_BINS ? PA_FIRST_SPAN : PA_BINS)
 
+/* Classes below this have a count of room. */
+#define PA_ROOMS		(PA_HOT_SPANS ? PA_FIRST_KEPT : PA_CLASSES)
+
 /* The longest run of pools that one span may take. */
 #define PA_SPAN_MAX		32
 

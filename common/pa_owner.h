@@ -119,7 +119,8 @@ static inline void pa_slot_forget_kept(struct pa_slot *slot, unsigned int cls)
 /* A bin is emptied: what comes next begins as with a new slot. */
 static inline void pa_bin_forget(struct pa_slot *slot, unsigned int cls)
 {
-	slot->bins->room[cls] = 0;
+	if (cls < PA_ROOMS)
+		slot->bins->room[cls] = 0;
 	slot->cls[cls].unfreed = 0;
 }
 

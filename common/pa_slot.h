@@ -25,7 +25,7 @@
 struct pa_bins {
 	struct pa_slot *slot;
 	void *bin[PA_BINS];
-	pa_room_t room[PA_CLASSES];
+	pa_room_t room[PA_ROOMS];
 };
 
 /**
@@ -297,7 +297,7 @@ static __always_inline void pa_slot_free(struct pa_slot *slot,
 {
 	unsigned int cls = pool->cls;
 
-	if (pa_bin_keep(slot->bins, cls, p))
+	if (cls < PA_ROOMS && pa_bin_keep(slot->bins, cls, p))
 		return;
 	if (unlikely(pa_pool_push(pool, p)))
 		pa_slot_free_event(slot, pool);

@@ -42,7 +42,7 @@ header() {
 
 	shift
 	printf '#include "poolalloc.h"\n#include "poolalloc.h"\nint main(void)\n{\n\t%s\n\t%s\n}\n' \
-		'void *p = poolalloc_alloc(8);' 'poolalloc_free(p); return POOLALLOC_CLASSES != 120;' >"$work/h.$1"
+		'void *p = poolalloc_alloc(8);' 'poolalloc_free(p); return POOLALLOC_CLASSES != 128;' >"$work/h.$1"
 	shift
 	"$compiler" "$@" -Wall -Wextra -Wpedantic -Werror -I"$lib/include" -o "$work/h" "$work"/h.* \
 		"$lib/libpoolalloc.so.0" && LD_LIBRARY_PATH=$work "$work/h"

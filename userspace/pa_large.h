@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Large blocks: more than 64 KiB, or aligned to more than a page, or more than
+ * Large blocks: more than 128 KiB, or aligned to more than a page, or more than
  * 32 KiB and asked for as zeros or grown so large. Each has a mapping of its own that begins at a
  * multiple of the arena size, so that its pointer can be masked to a descriptor
  * like any other.

@@ -66,7 +66,7 @@ static char *pa_slot_end;
 
 static_assert(offsetof(struct pa_bins, bin) == offsetof(struct pa_thread, bin) &&
 	      offsetof(struct pa_bins, room) == offsetof(struct pa_thread, room) &&
-	      PA_THREAD_CLASSES == PA_CLASSES, "struct pa_thread starts with its bins");
+	      PA_THREAD_ROOMS == PA_ROOMS, "struct pa_thread starts with its bins");
 
 void pa_bins_lock(void)
 {

@@ -16,7 +16,14 @@ struct pa_node;
 struct pa_slot;
 
 #define PA_THREAD_BINS	(65 + 8 * (31 - __builtin_clz(PA_FAST_MAX) - 9))
-#define PA_THREAD_CLASSES	121
+
+/* Those whose freed blocks are counted by @room: PA_ROOMS. */
+#ifdef PA_GEOMETRY_MODERN
+#define PA_THREAD_SINGLE	73
+#else
+#define PA_THREAD_SINGLE	65
+#endif
+#define PA_THREAD_ROOMS	(PA_THREAD_BINS < PA_THREAD_SINGLE ? PA_THREAD_SINGLE : PA_THREAD_BINS)
 
 /* Entries of the table of classes by the size of a request, in steps of 8 bytes. */
 #ifdef PA_NO_TABLE
@@ -51,7 +58,7 @@ typedef s16 pa_room_t;
 struct pa_thread {
 	struct pa_slot *slot;
 	void *bin[PA_THREAD_BINS];
-	pa_room_t room[PA_THREAD_CLASSES];
+	pa_room_t room[PA_THREAD_ROOMS];
 	u8 by16[PA_TABLE];
 	u32 level;
 	u32 state;

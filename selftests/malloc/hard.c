@@ -489,7 +489,7 @@ static size_t exhaust(size_t size, size_t count)
  */
 static void exhaust_all(size_t limit)
 {
-	static const size_t sizes[] = { 16, 500, 5000, 30000, 100000, 3000000, 30000, 500, 16 };
+	static const size_t sizes[] = { 16, 500, 5000, 30000, 200000, 3000000, 30000, 500, 16 };
 	size_t i;
 	int round;
 

@@ -20,7 +20,7 @@
  */
 static void case_large(uint64_t *seed)
 {
-	size_t base, size = 100000, i;
+	size_t base, size = 150000, i;
 	struct rusage before, after;
 	char *p[120];
 	int round;
@@ -423,7 +423,7 @@ static bool case_round(void)
 static int case_fresh(int count)
 {
 	while (count--)
-		*(char *)malloc(100000) = 1;
+		*(char *)malloc(200000) = 1;
 	return 0;
 }
 

@@ -182,7 +182,7 @@ static unsigned char pattern(size_t i)
 static void test_realloc_keeps(void)
 {
 	static const size_t sizes[] = { 1, 8, 9, 16, 17, 100, 511, 512, 513, 700, 4000, 4096, 9000,
-		30000, 32768, 32769, 70000, 262144, 262145, 1 << 20, 5 << 20 };
+		30000, 32768, 32769, 70000, 131072, 131073, 262144, 262145, 1 << 20, 5 << 20 };
 	const size_t n = sizeof(sizes) / sizeof(sizes[0]);
 	size_t from, to, i;
 

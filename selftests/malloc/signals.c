@@ -87,7 +87,7 @@ static void *forker(void *arg)
 		if (!pid) {
 			alarm(120);
 			free(malloc(100));
-			free(malloc(100000));
+			free(malloc(200000));
 			_exit(tap.broken_checks != 0);
 		}
 		while (pid > 0 && waitpid(pid, &status, 0) < 0)

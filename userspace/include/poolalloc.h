@@ -28,8 +28,8 @@ extern "C" {
 #define POOLALLOC_VERSION_MINOR 1
 
 /* Number of size classes, and the largest size they serve, in bytes. */
-#define POOLALLOC_CLASSES 120
-#define POOLALLOC_CLASS_MAX 65536
+#define POOLALLOC_CLASSES 128
+#define POOLALLOC_CLASS_MAX 131072
 
 /**
  * poolalloc_free() - free a block
@@ -43,7 +43,7 @@ void poolalloc_free(void *p) POOLALLOC_NOTHROW;
  * poolalloc_alloc() - allocate a block
  * @size: bytes; 0 is treated as 1
  *
- * Sizes up to 512 are rounded up to a multiple of 8, sizes up to 64 KiB by at
+ * Sizes up to 512 are rounded up to a multiple of 8, sizes up to 128 KiB by at
  * most an eighth, larger ones get a mapping of their own. The block is aligned
  * to the largest power of two that divides its rounded size (to 4096 at most;
  * large blocks to at least 16).

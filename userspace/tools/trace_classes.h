@@ -2,7 +2,7 @@
 /*
  * Size classes as rows of a table, for sizes that any allocator may give:
  * steps of 8 up to 512 bytes, then eight per doubling up to 64 bits. Up to
- * 64 KiB these are poolalloc's own classes. Shared by info and both replayers.
+ * 128 KiB these are poolalloc's own classes. Shared by info and both replayers.
  */
 #ifndef TRACE_CLASSES_H
 #define TRACE_CLASSES_H
