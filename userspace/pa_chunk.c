@@ -37,15 +37,18 @@
 #define PA_PLACE_GAP	(64UL << 20)
 #define PA_PLACE_LEAST	(1ULL << 36)
 
-/* See pa_chunk_is_dense(): the pages that it looks at, and what part of them may be missing. */
-#define PA_DENSE_PAGES	1024
+/* Huge pages are asked for, or not, so many bytes at a time: see pa_step_shall_be_huge(). */
+#define PA_STEP		(4UL << 20)
+
+/* What part of a step may be missing if it is dense; and steps without another look, at most. */
 #define PA_DENSE_PART	4
+#define PA_DENSE_SKIP	16
 
 /**
  * struct pa_chunk - address space that arenas are cut from
  * @size: bytes; 0: the entry is unused. Read before the others
  * @base: where it starts
- * @huge: huge pages were asked for
+ * @huge: a bit for each step of PA_STEP: huge pages were asked for
  * @idle: a bit for each arena, see above
  * @hidden: likewise
  * @away: likewise
@@ -53,7 +56,7 @@
 struct pa_chunk {
 	size_t size;
 	char *base;
-	bool huge;
+	u32 huge;
 	u64 idle[PA_CHUNK_WORDS];
 	u64 hidden[PA_CHUNK_WORDS];
 	u64 away[PA_CHUNK_WORDS];
@@ -63,6 +66,8 @@ struct pa_chunk {
 #define PA_CHUNKS	16384
 static struct pa_chunk pa_chunks[PA_CHUNKS];
 static unsigned int pa_nchunks;	/* entries that have ever been used */
+
+static_assert(PA_CHUNK_MAX / PA_STEP <= 32, "bits of @huge");
 
 /* Under the lock of pa_os.c, as all that is written here. */
 static struct {
@@ -74,6 +79,19 @@ static struct {
 	unsigned int try;	/* the chunk whose addresses are asked for next */
 	uintptr_t next_place;	/* where the next chunk should end; 0: not known yet */
 } pa_space;
+
+/* Likewise: the step that arenas are cut from, or were last. */
+static struct {
+	char *base;
+	size_t size;
+	char *next;		/* where another one begins */
+	bool huge;
+	bool long_runs;		/* an arena was taken for one */
+	bool sparse;		/* what the last look has found */
+	unsigned int skip;	/* steps until the next look */
+	unsigned int skipped;	/* how many were skipped before the last one */
+	size_t proof;		/* the heap when one with long runs was found dense, or 0 */
+} pa_step;
 
 u32 pa_readers;
 u32 pa_plain_readers;
@@ -103,40 +121,80 @@ static struct pa_chunk *pa_chunk_of(const void *p)
 }
 
 /*
- * Is nearly all of the memory of the newest chunk there? Not if blocks of several pages
- * are used at their beginnings only, as buffers are. Looks at the arenas that came first.
+ * Is nearly all of the memory of the last step there? Not if blocks of several pages are
+ * used at their beginnings only, as buffers are.
  */
-static bool pa_chunk_is_dense(void)
+static bool pa_step_is_dense(void)
 {
-	const struct pa_chunk *chunk = pa_space.end ? pa_chunk_of(pa_space.end - 1) : NULL;
+	size_t pages = pa_step.size / pa_page_size, n;
 	int saved = errno;
-	size_t pages, n;
 
-	if (!chunk || chunk->huge)
-		return true;
-	pages = chunk->size / pa_page_size;
-	if (pages > PA_DENSE_PAGES)
-		pages = PA_DENSE_PAGES;
-	n = pa_pages_there(chunk->base, pages);
+	n = pa_pages_there(pa_step.base, pages);
 	errno = saved;
 	return n >= pages - pages / PA_DENSE_PART;
 }
 
-/* Huge pages pay for large heaps that are wholly used, in whole 2 MiB runs. */
-static bool pa_chunk_huge(size_t size)
+/* Looks at the last step, which has no huge pages; less often while all of them are sparse. */
+static void pa_step_look(void)
 {
-	return pa_options.thp == PA_THP_ALWAYS ||
-	       (pa_options.thp == PA_THP_AUTO && pa_os_heap() >= PA_THP_LEAST &&
-		size >= PA_HUGE && pa_chunk_is_dense());
+	if (pa_step.skip) {
+		pa_step.skip--;
+		return;
+	}
+	pa_step.sparse = !pa_step_is_dense();
+	if (!pa_step.sparse) {
+		pa_step.skipped = 0;
+		if (pa_step.long_runs)
+			pa_step.proof = pa_os_heap();
+		return;
+	}
+	pa_step.proof = 0;
+	pa_step.skipped = pa_step.skipped ? pa_step.skipped * 2 : 1;
+	if (pa_step.skipped > PA_DENSE_SKIP)
+		pa_step.skipped = PA_DENSE_SKIP;
+	pa_step.skip = pa_step.skipped;
 }
 
-static void pa_chunk_advise(const struct pa_chunk *chunk, char *p, size_t size)
+/*
+ * Huge pages pay for large heaps that are wholly used. Of a step that has them it cannot be
+ * seen whether it would be there without them. So where the heap grows for long runs of
+ * pools, that is for blocks of many pages, one step goes without, and is looked at, and
+ * another one when the heap is twice as large.
+ */
+static bool pa_step_shall_be_huge(bool long_run)
+{
+	if (pa_options.thp != PA_THP_AUTO || pa_os_heap() < PA_THP_LEAST)
+		return pa_options.thp == PA_THP_ALWAYS;
+	if (pa_step.size && !pa_step.huge)
+		pa_step_look();
+	return !pa_step.sparse && !(long_run && pa_os_heap() / 2 >= pa_step.proof);
+}
+
+static void pa_step_advise(char *p, size_t size)
 {
 	int saved = errno;
 
-	if (chunk->huge)
-		madvise(p, size, MADV_HUGEPAGE);
+	madvise(p, size, MADV_HUGEPAGE);
 	errno = saved;
+}
+
+/* The next step of the newest chunk begins. */
+static void pa_step_begin(bool long_run)
+{
+	struct pa_chunk *chunk = pa_chunk_of(pa_space.next);
+	size_t left = (size_t)(pa_space.end - pa_space.next);
+	size_t size = left < PA_STEP ? left : PA_STEP;
+	bool huge = size >= PA_HUGE && pa_step_shall_be_huge(long_run);
+
+	pa_step.base = pa_space.next;
+	pa_step.size = size;
+	pa_step.next = pa_step.base + size;
+	pa_step.huge = huge;
+	pa_step.long_runs = false;
+	if (!huge)
+		return;
+	WRITE_ONCE(chunk->huge, chunk->huge | 1U << (pa_step.base - chunk->base) / PA_STEP);
+	pa_step_advise(pa_step.base, size);
 }
 
 /* An entry for one more chunk, or NULL. */
@@ -193,8 +251,7 @@ static bool pa_chunk_map(void)
 	if (!p)
 		return false;
 	size *= 2;
-	chunk->huge = pa_chunk_huge(size);
-	pa_chunk_advise(chunk, p, size);
+	WRITE_ONCE(chunk->huge, 0);
 	WRITE_ONCE(chunk->base, p);
 	memset(chunk->idle, 0, sizeof(*chunk) - offsetof(struct pa_chunk, idle));
 	/* Readers see a chunk whole. Pairs with pa_chunk_of(). */
@@ -204,6 +261,7 @@ static bool pa_chunk_map(void)
 		smp_store_release(&pa_nchunks, pa_nchunks + 1);
 	pa_space.next = p;
 	pa_space.end = p + size;
+	pa_step.next = p;
 	if (pa_space.size < PA_CHUNK_MAX && pa_space.size <= pa_os_heap())
 		pa_space.size *= 2;
 	return true;
@@ -218,12 +276,19 @@ static bool pa_chunk_map(void)
 void pa_chunks_settle(bool huge)
 {
 	int saved = errno;
-	unsigned int n;
+	unsigned int n, i;
 
-	for (n = 0; n < pa_nchunks; n++)
-		if (pa_chunks[n].size && pa_chunks[n].huge)
-			madvise(pa_chunks[n].base, pa_chunks[n].size,
-				huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (n = 0; n < pa_nchunks; n++) {
+		const struct pa_chunk *chunk = &pa_chunks[n];
+
+		for (i = 0; i * PA_STEP < chunk->size; i++) {
+			size_t left = chunk->size - i * PA_STEP;
+
+			if (chunk->huge >> i & 1)
+				madvise(chunk->base + i * PA_STEP, left < PA_STEP ? left : PA_STEP,
+					huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+		}
+	}
 	errno = saved;
 }
 
@@ -232,7 +297,8 @@ bool pa_chunk_is_huge(const void *arena)
 {
 	const struct pa_chunk *chunk = pa_chunk_of(arena);
 
-	return chunk && READ_ONCE(chunk->huge);
+	return chunk && READ_ONCE(chunk->huge) >>
+	       ((size_t)((const char *)arena - READ_ONCE(chunk->base)) / PA_STEP) & 1;
 }
 
 static unsigned int pa_chunk_index(const struct pa_chunk *chunk, const void *arena)
@@ -283,7 +349,8 @@ static void *pa_chunk_map_again(struct pa_chunk *chunk, unsigned int i)
 
 	if (pa_os_map_at(p, PA_ARENA_SIZE))
 		return NULL;
-	pa_chunk_advise(chunk, p, PA_ARENA_SIZE);
+	if (chunk->huge >> (i * PA_ARENA_SIZE / PA_STEP) & 1)
+		pa_step_advise(p, PA_ARENA_SIZE);
 	pa_space.naway--;
 	WRITE_ONCE(chunk->away[i / 64], chunk->away[i / 64] & ~(1ULL << (i % 64)));
 	/* Readable from here on. */
@@ -316,10 +383,11 @@ static void *pa_chunk_take_away(void)
 
 /**
  * pa_chunk_take() - address space for one arena
+ * @long_run: it is wanted for a long run of pools
  *
  * Return: mapped memory that reads as zeros, or NULL.
  */
-void *pa_chunk_take(void)
+void *pa_chunk_take(bool long_run)
 {
 	void *p = pa_chunk_take_idle();
 
@@ -331,6 +399,9 @@ void *pa_chunk_take(void)
 	if (p)
 		return p;
 	p = pa_space.next;
+	if (p == pa_step.next)
+		pa_step_begin(long_run);
+	pa_step.long_runs |= long_run;
 	pa_space.next += PA_ARENA_SIZE;
 	return p;
 }

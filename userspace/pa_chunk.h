@@ -8,7 +8,7 @@
 #include "pa_platform.h"
 
 /* All but pa_peek(): under the lock of pa_os.c. */
-void *pa_chunk_take(void);
+void *pa_chunk_take(bool long_run);
 void pa_chunk_hide(const void *arena);
 void pa_chunk_hide_idle(void);
 bool pa_chunk_is_huge(const void *arena);

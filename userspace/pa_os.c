@@ -43,6 +43,9 @@
  */
 #define PA_CREDIT_MS	((32 * PA_ARENA_SIZE) >> 20)
 
+/* Runs of so many pools are of blocks that may be used at their beginnings only. */
+#define PA_LONG_RUN	(PA_POOL_SHIFT == 12 ? 8 : 3)
+
 size_t pa_page_size = 4096;
 
 /* Loans (PA_EMPTY_LOAN): 16 MiB, but no more than a sixteenth of the limit. */
@@ -259,7 +262,8 @@ static struct pa_arena *pa_arena_unretire(void)
 	return arena;
 }
 
-static void *pa_arena_take(bool *fresh)
+/* @long_run: see pa_chunk_take(). */
+static void *pa_arena_take(bool long_run, bool *fresh)
 {
 	struct pa_arena *arena;
 	char *base;
@@ -271,7 +275,7 @@ static void *pa_arena_take(bool *fresh)
 	pa_os.thin = false;
 	arena = pa_arena_unretire();
 	*fresh = !arena;
-	base = arena ? pa_arena_base(arena) : pa_chunk_take();
+	base = arena ? pa_arena_base(arena) : pa_chunk_take(long_run);
 	if (base)
 		pa_os.heap += PA_ARENA_SIZE;
 	pa_os_unlock();
@@ -297,7 +301,7 @@ static size_t pa_os_purge_for(size_t bytes)
  * pa_arena_map() - contract: memory for one arena
  * @nid: unused
  * @gfp: unused
- * @npools: unused: every arena is whole
+ * @npools: how many it is wanted for; every arena is whole
  * @fresh: set to false if the descriptors are as pa_arena_unmap() left them
  *
  * Return: naturally aligned memory, or NULL: no memory, limit, fail_nth.
@@ -309,13 +313,12 @@ void *pa_arena_map(unsigned int nid, pa_gfp_t gfp, unsigned int npools, bool *fr
 
 	(void)nid;
 	(void)gfp;
-	(void)npools;
 	if (pa_os_inject_failure())
 		return NULL;
 	pa_os_purge_for(PA_ARENA_SIZE);
 	do {
 		if (pa_os_charge(PA_ARENA_SIZE)) {
-			p = pa_arena_take(fresh);
+			p = pa_arena_take(npools >= PA_LONG_RUN, fresh);
 			if (!p)
 				pa_os_uncharge(PA_ARENA_SIZE);
 		}

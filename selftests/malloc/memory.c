@@ -89,6 +89,24 @@ static unsigned int advised(const char *flag)
 	return n;
 }
 
+/* KiB of the mappings for which huge pages are asked for. */
+static size_t huge_kib(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	size_t all = 0, size = 0;
+	static char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "Size:", 5))
+			size = strtoul(line + 5, NULL, 10);
+		else if (!strncmp(line, "VmFlags:", 8) && strstr(line, " hg"))
+			all += size;
+	}
+	if (f)
+		fclose(f);
+	return all;
+}
+
 static void case_all_freed(uint64_t *seed)
 {
 	size_t base, peak, mapped_base, mapped_peak, i;
@@ -284,6 +302,35 @@ static void case_sparse(void)
 	TAP_CHECK(resident - base < 4000UL * 2 * 4096 + (4 << 20));
 	for (i = 0; i < 4000; i++)
 		free(record[i]);
+}
+
+/*
+ * A heap of small blocks has huge pages; then come buffers of which the beginning is used, and those shall not
+ * become memory as a whole. When they are used as a whole, they get huge pages, too.
+ */
+static void case_late(void)
+{
+	bool have_huge = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	size_t base, huge, i;
+
+	for (i = 0; i < 300000; i++) {
+		record[i] = malloc(100);
+		memset(record[i], 1, 100);
+	}
+	look("300000 records of 100 bytes");
+	base = resident;
+	TAP_CHECK(!have_huge || huge_kib() >= 8192);
+	for (i = 0; i < 2000; i++)
+		memset(malloc(40000), 1, 4000);
+	look("2000 buffers of 40000 bytes, 4000 used");
+	/* Of each buffer a page or two; and two steps, in which it was not known yet. */
+	TAP_CHECK(resident - base < 2000UL * 2 * 4096 + (12 << 20));
+	huge = huge_kib();
+	for (i = 0; i < 5000; i++)
+		memset(malloc(40000), 1, 40000);
+	look("5000 buffers of 40000 bytes, all used");
+	tap_diag("%zu KiB with huge pages, then %zu", huge, huge_kib());
+	TAP_CHECK(!have_huge || huge_kib() >= huge + (64 << 10));
 }
 
 static void case_most_freed(uint64_t *seed)
@@ -501,8 +548,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	tap_start(1);
-	if (!strcmp(name, "sparse") && all_huge()) {
-		tap_skip("sparse: transparent_hugepage/enabled is always: all is huge, asked for or not");
+	if ((!strcmp(name, "sparse") || !strcmp(name, "late")) && all_huge()) {
+		tap_skip("transparent_hugepage/enabled is always: all is huge, asked for or not");
 		return tap_finish();
 	}
 	seed = tap_seed();
@@ -527,6 +574,8 @@ int main(int argc, char **argv)
 		case_thin(&seed);
 	else if (!strcmp(name, "sparse"))
 		case_sparse();
+	else if (!strcmp(name, "late"))
+		case_late();
 	else if (!strcmp(name, "grow"))
 		case_grow();
 	else if (!strcmp(name, "obstacle"))
@@ -537,7 +586,7 @@ int main(int argc, char **argv)
 		case_churn(&seed, number);
 	else
 		tap_bail_out("usage: memory all-freed|most-freed|sleep|phases|turns|cycles|drift|"
-			     "thin|sparse|grow|obstacle|waits|churn|edge [NUMBER]");
+			     "thin|sparse|late|grow|obstacle|waits|churn|edge [NUMBER]");
 	tap_ok(!tap.broken_checks, "%s", name);
 	return tap_finish();
 }
