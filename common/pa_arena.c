@@ -87,6 +87,26 @@ static void pa_desc_init(struct pa_arena *arena, unsigned int index,
 	WRITE_ONCE(pool->back, 0);
 }
 
+/*
+ * Of the places where runs could start, those where the first pool was used itself: pools
+ * that were only populated are for the class they were populated for. Blocks of a long run
+ * may not need the memory.
+ */
+static u64 pa_starts_used(struct pa_arena *arena, u64 starts, unsigned int npools)
+{
+	u64 left;
+
+	if (!PA_POPULATE || npools == 1)
+		return starts;
+	for (left = starts; left; left &= left - 1) {
+		unsigned int index = (unsigned int)__builtin_ctzll(left);
+
+		if (!pa_arena_desc(arena, index)->touched)
+			starts &= ~(1ULL << index);
+	}
+	return starts;
+}
+
 /* The fullest arena, of a few, with a free run whose memory was used before. */
 static struct pa_arena *pa_find_used(struct pa_node *node, unsigned int npools, u64 *starts)
 {
@@ -99,6 +119,7 @@ static struct pa_arena *pa_find_used(struct pa_node *node, unsigned int npools, 
 		for (; arena && budget; arena = arena->next, budget--) {
 			*starts = pa_run_starts((u64)(atomic64_read(&arena->dirty) &
 						      atomic64_read(&arena->free)), npools);
+			*starts = pa_starts_used(arena, *starts, npools);
 			if (*starts)
 				return arena;
 		}
@@ -214,7 +235,7 @@ struct pa_pool *pa_arenas_get_used(struct pa_node *node, unsigned int npools)
  * @npools: so many from there on, as far as they are free and were never used
  *
  * Those behind the caller's count as used before from then on, so the next one
- * who needs a pool takes them, and they lose their memory again if nobody does.
+ * who needs a single pool takes them, and they lose their memory again if nobody does.
  *
  * Context: any; takes the node lock.
  */
@@ -234,7 +255,9 @@ void pa_arenas_populate(struct pa_pool *pool, unsigned int npools)
 	if (!behind)
 		return;
 	pa_lock(&node->lock);
-	atomic64_or((s64)(behind & (u64)atomic64_read(&arena->free)), &arena->dirty);
+	behind &= (u64)atomic64_read(&arena->free);
+	pa_run_fresh(pool, n, ~(behind >> index));
+	atomic64_or((s64)behind, &arena->dirty);
 	pa_unlock(&node->lock);
 }
 

@@ -35,11 +35,12 @@ static bool pa_pool_spent(const struct pa_slot_class *c, const struct pa_pool *p
 /*
  * A class that grows is going to use all of its next pool, and others behind it:
  * a page fault for each of their pages costs more than one call for all. The
- * next ones are a sixteenth of what the class has. That is not for blocks that
- * are larger than a page: who uses them may not touch all of it.
+ * next ones are a sixteenth of what the class has, and of an arena a quarter at most,
+ * since runs take the rest. That is not for blocks that are larger than a page: who
+ * uses them may not touch all of it.
  */
 #define PA_POPULATE_LEAST	(128UL << 10)
-#define PA_POPULATE_MOST	(256UL << 10)
+#define PA_POPULATE_MOST	(PA_ARENA_SIZE / 4)
 #define PA_POPULATE_PART	16
 
 static void pa_slot_populate(struct pa_slot *slot, struct pa_pool *pool, unsigned int cls)

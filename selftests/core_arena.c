@@ -376,7 +376,7 @@ static struct pa_pool *get_at(unsigned int npools, unsigned int index)
 	return pool;
 }
 
-/* With a fresh pool those behind it get memory, unless they are taken or had it, and are next. */
+/* With a fresh pool those behind it get memory, unless they are taken or had it, and are next single ones. */
 static void populate(void)
 {
 	struct pa_arena *arena;
@@ -395,11 +395,20 @@ static void populate(void)
 	/* Its neighbour is taken. */
 	pa_arenas_populate(pool, 8);
 	TAP_CHECK(!atomic64_read(&arena->dirty) && !is_there(pa_pool_base(pool + 2)));
+	/* What is known of a free pool that was purged is stale. */
+	pool[4].touched = 1;
 	pa_arenas_populate(pool + 1, 8);
 	TAP_CHECK((u64)atomic64_read(&arena->dirty) == bits(3, 7));
 	for (i = 1; i < 9; i++)
 		TAP_CHECK(is_there(pa_pool_base(pool + i)));
 	TAP_CHECK(!is_there(pa_pool_base(pool + 9)));
+	/* They are for single pools: a run has nothing of what was not used. */
+	TAP_CHECK(!pa_arenas_get_used(&node, 2));
+	used = pa_arenas_get_used(&node, 1);
+	TAP_CHECK(used == pool + 2 && !used->touched);
+	used->touched = 1;
+	used->state = PA_POOL_CURRENT;
+	pa_arenas_put(used);
 	used = pa_arenas_get_used(&node, 7);
 	TAP_CHECK(used == pool + 2 && !atomic64_read(&arena->dirty));
 	used->state = PA_POOL_CURRENT;

@@ -91,6 +91,7 @@ for geometry in seed modern; do
 	pass_on "$geometry" preload "" "$work/memory" thin
 	pass_on "$geometry" preload "" "$work/memory" sparse
 	pass_on "$geometry" preload "" "$work/memory" late
+	pass_on "$geometry" preload "" "$work/memory" beside
 	pass_on "$geometry" preload "" "$work/memory" grow
 	pass_on "$geometry" preload "" "$work/memory" obstacle
 	# Two runs of 26 pools leave 44 KiB of an arena of 256, which huge pages make memory.

@@ -159,7 +159,7 @@ static void pa_step_look(void)
  * Huge pages pay for large heaps that are wholly used. Of a step that has them it cannot be
  * seen whether it would be there without them. So where the heap grows for long runs of
  * pools, that is for blocks of many pages, one step goes without, and is looked at, and
- * another one when the heap is twice as large.
+ * another one when the heap is twice as large. Small blocks may be what asks next.
  */
 static bool pa_step_shall_be_huge(bool long_run)
 {
@@ -167,7 +167,9 @@ static bool pa_step_shall_be_huge(bool long_run)
 		return pa_options.thp == PA_THP_ALWAYS;
 	if (pa_step.size && !pa_step.huge)
 		pa_step_look();
-	return !pa_step.sparse && !(long_run && pa_os_heap() / 2 >= pa_step.proof);
+	if (pa_step.sparse)
+		return false;
+	return !(long_run || pa_step.long_runs) || pa_os_heap() / 2 < pa_step.proof;
 }
 
 static void pa_step_advise(char *p, size_t size)
