@@ -88,21 +88,20 @@ static void pa_desc_init(struct pa_arena *arena, unsigned int index,
 }
 
 /*
- * Of the places where runs could start, those where the first pool was used itself: pools
- * that were only populated are for the class they were populated for. Blocks of a long run
- * may not need the memory.
+ * Of the places where runs could start, those up to the highest whose first pool was used
+ * itself, see pa_run_take(): pools that were only populated are for the class they were
+ * populated for. Blocks of a long run may not need the memory.
  */
 static u64 pa_starts_used(struct pa_arena *arena, u64 starts, unsigned int npools)
 {
-	u64 left;
-
 	if (!PA_POPULATE || npools == 1)
 		return starts;
-	for (left = starts; left; left &= left - 1) {
-		unsigned int index = (unsigned int)__builtin_ctzll(left);
+	while (starts) {
+		unsigned int index = 63 - (unsigned int)__builtin_clzll(starts);
 
-		if (!pa_arena_desc(arena, index)->touched)
-			starts &= ~(1ULL << index);
+		if (pa_arena_desc(arena, index)->touched)
+			break;
+		starts &= ~(1ULL << index);
 	}
 	return starts;
 }

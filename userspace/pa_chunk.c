@@ -161,9 +161,9 @@ static void pa_step_look(void)
  * pools, that is for blocks of many pages, one step goes without, and is looked at, and
  * another one when the heap is twice as large. Small blocks may be what asks next.
  */
-static bool pa_step_shall_be_huge(bool long_run)
+static bool pa_step_shall_be_huge(size_t size, bool long_run)
 {
-	if (pa_options.thp != PA_THP_AUTO || pa_os_heap() < PA_THP_LEAST)
+	if (pa_options.thp != PA_THP_AUTO || pa_os_heap() < PA_THP_LEAST || size < PA_HUGE)
 		return pa_options.thp == PA_THP_ALWAYS;
 	if (pa_step.size && !pa_step.huge)
 		pa_step_look();
@@ -186,7 +186,7 @@ static void pa_step_begin(bool long_run)
 	struct pa_chunk *chunk = pa_chunk_of(pa_space.next);
 	size_t left = (size_t)(pa_space.end - pa_space.next);
 	size_t size = left < PA_STEP ? left : PA_STEP;
-	bool huge = size >= PA_HUGE && pa_step_shall_be_huge(long_run);
+	bool huge = pa_step_shall_be_huge(size, long_run);
 
 	pa_step.base = pa_space.next;
 	pa_step.size = size;
