@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every function: sizes, contexts, flags; memory that fails to come.
-# guest: smp=2 mem=1G timeout=900
+# guest: smp=2 mem=1G
 . ./common
 
 load spare=8 && load_test

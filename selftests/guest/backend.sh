@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # backend=slab: every function as with pools, and what the report can say.
-# guest: backend=pool smp=2 mem=1G timeout=900
+# guest: backend=pool smp=2 mem=1G
 . ./common
 
 POOLALLOC_BACKEND=

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # CPUs that free each other's blocks, interrupts that land inside, hotplug.
-# guest: smp=2 mem=1G timeout=1200
+# guest: smp=2 mem=1G
 . ./common
 
 load reserve=0 && load_test

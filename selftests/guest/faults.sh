@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The kernel's own fault injection: memory that fails to come at random, on debug kernels.
-# guest: smp=2 mem=1G timeout=1200 kernels="6.1-kasan" append="slub_debug=A,poolalloc-*,proc_dir_entry" allow="module_alloc[+]"
+# guest: smp=2 mem=1G kernels="6.1-kasan" append="slub_debug=A,poolalloc-*,proc_dir_entry" allow="module_alloc[+]"
 . ./common
 
 FAULTS=/sys/kernel/debug

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The net catches fish: each wrong use of poolalloc is reported by the kernel's checkers, by name.
-# guest: backend=pool smp=2 mem=1G timeout=1200 own kernels="6.1-kasan 6.1-kcsan" append="kasan_multi_shot" allow="fish_|kasan: bad access detected|pa_slab_free_all"
+# guest: backend=pool smp=2 mem=1G own kernels="6.1-kasan 6.1-kcsan" append="kasan_multi_shot" allow="fish_|kasan: bad access detected|pa_slab_free_all"
 . ./common
 
 KMEMLEAK=/sys/kernel/debug/kmemleak

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # CPUs that come and go: what they owned stays valid and can be freed.
-# guest: smp=2 mem=1G timeout=3600
+# guest: smp=2 mem=1G
 . ./common
 
 CPU1=/sys/devices/system/cpu/cpu1/online

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Memory that is fragmented or gone, and the shrinker.
-# guest: smp=2 mem=256M own timeout=900 allow="ODEBUG: Out of memory. ODEBUG disabled"
+# guest: smp=2 mem=256M own allow="ODEBUG: Out of memory. ODEBUG disabled"
 . ./common
 
 # SLUB has a shrinker and fragments of its own.

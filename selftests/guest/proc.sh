@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # /proc/poolalloc: what may be written to it, by whom; many reads beside allocation.
-# guest: backend=pool smp=2 mem=1G timeout=1200
+# guest: backend=pool smp=2 mem=1G
 . ./common
 
 POOLALLOC_BACKEND=pool

@@ -101,7 +101,7 @@ boot_options() {
 	IFS=$'\037' read -r smp mem numa icount kmod append allow name <"$work/key.$1"
 	opts=(--kernel "$kernel" --smp "$smp" --mem "$mem" --append "$append" --allow "$allow"
 		--timeout "$(awk '{ s += $1 } END { print s + 300 }' "$work/timeouts.$1")"
-		--env "GUEST_TIMEOUT=$(sort -n "$work/timeouts.$1" | tail -n 1)"
+		--each "$(sort -n "$work/timeouts.$1" | tail -n 1)"
 		--env "POOLALLOC_GEOMETRY=$geometry" --env "POOLALLOC_BACKEND=$backend"
 		--env "TEST_SEED=${TEST_SEED:-$RANDOM$RANDOM}" --env "TEST_SCALE=${TEST_SCALE:-$scale}")
 	[ -n "${HOTPLUG_CYCLES:-}" ] && opts+=(--env "HOTPLUG_CYCLES=$HOTPLUG_CYCLES")
@@ -164,7 +164,7 @@ run_batch() {
 		# shellcheck disable=SC2086 # words
 		"$LIB_DIR/qemu.sh" "${opts[@]}" $more --run "$work/batch.$1" \
 			--console "$work/console" --output "$work/output" >"$work/qemu.out" 2>&1
-		grep '^# the guest was started again' "$work/qemu.out"
+		grep -E '^# (the guest was |stopped at: )' "$work/qemu.out"
 		if ! grep -q '^guest: up' "$work/output"; then
 			sed 's/^/# /' "$work/qemu.out"
 			echo "Bail out! the guest $kernel did not start"

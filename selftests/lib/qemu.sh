@@ -11,7 +11,8 @@
 #   --file SRC[:DST]   a file for the guest (default destination /test/); repeatable
 #   --kmod NAME        a module of that kernel, with its dependencies, for modprobe; repeatable
 #   --env NAME=VALUE   environment of the commands; repeatable
-#   --smp N (2)  --mem SIZE (1G)  --append 'KERNEL PARAMETERS'  --timeout SECONDS (900)
+#   --smp N (2)  --mem SIZE (1G)  --append 'KERNEL PARAMETERS'
+#   --timeout SECONDS  for all of it (900);  --each SECONDS  for one command (600), by the guest's clock
 #   --icount           a guest nanosecond is one instruction; forces one CPU
 #   --numa             two nodes, half of the CPUs and of the memory each
 #   --allow REGEX      a report whose text matches is expected (tests that provoke one)
@@ -20,11 +21,13 @@
 #   --verbose          the kernel's log on stderr while it runs
 #
 # A kernel that falls silent or stops while it boots, before its init runs and anything of ours is
-# loaded, is started once more, with a line that says so. GUEST_BOOT_PATIENCE=N (300): what counts as silence.
+# loaded, is started once more, with a line that says so. GUEST_PATIENCE=N (300): what counts as silence.
+# A command that is over its time is killed, in the guest; a guest that does not get to that is stopped so much
+# later, by an interrupt that makes it panic: its log then tells where it was.
 set -u
 . "$(dirname "$0")/common.sh"
 
-kernel=6.12 smp=2 mem=1G append= timeout=900 icount= numa= allow= console= output= run=
+kernel=6.12 smp=2 mem=1G append= timeout=900 each=600 icount= numa= allow= console= output= run=
 verbose=${V:-} qemu_more=
 files=() kmods=() envs=()
 
@@ -45,6 +48,7 @@ while [ $# -gt 0 ]; do
 	--mem) mem=$2 ;;
 	--append) append=$2 ;;
 	--timeout) timeout=$2 ;;
+	--each) each=$2 ;;
 	--allow) allow=$2 ;;
 	--console) console=$2 ;;
 	--output) output=$2 ;;
@@ -75,7 +79,7 @@ trap 'exit 130' INT TERM
 prepare_run() {
 	local e
 
-	: >"$work/env"
+	echo "export GUEST_TIMEOUT=$each" >"$work/env"
 	for e in "${envs[@]}"; do
 		printf 'export %s=%q\n' "${e%%=*}" "${e#*=}" >>"$work/env"
 	done
@@ -108,10 +112,11 @@ qemu_args() {
 	local cpu line="console=ttyS0,115200 panic=-1 oops=panic mitigations=off nokaslr"
 
 	line+=" rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 workqueue.watchdog_thresh=0"
-	line+=" no_timer_check"
+	line+=" no_timer_check unknown_nmi_panic panic_print=0x40"
 	line+=" printk.always_kmsg_dump=1 printk.devkmsg=on loglevel=7 tsc=unstable"
 	[ -n "$icount" ] && cpu=max || cpu=max,-cx16
-	args=(-accel tcg -cpu "$cpu" -m "$mem" -nographic -no-reboot -nodefaults -monitor none
+	args=(-accel tcg -cpu "$cpu" -m "$mem" -nographic -no-reboot -nodefaults
+		-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline
 		-kernel "$VMLINUZ" -initrd "$work/initramfs"
 		-serial "file:$console" -serial "file:$output")
 	if [ -n "$icount" ]; then
@@ -142,6 +147,7 @@ numa_args() {
 # QEMU's own parent is this shell, so that a killed test leaves no guest behind.
 start_guest() {
 	: >"$console" && : >"$output" || die "cannot write $console"
+	rm -f "$work"/monitor.* && mkfifo "$work/monitor.in" "$work/monitor.out" || die "no pipes in $work"
 	timeout --foreground -k 5 "$timeout" qemu-system-x86_64 "${args[@]}" </dev/null \
 		>"$work/qemu.log" 2>&1 &
 	qemu_pid=$!
@@ -158,7 +164,7 @@ end_guest() {
 }
 
 # Waits until init is up. False if QEMU is gone before, or if the kernel's log has not grown for so many
-# looks: looks, which a slow machine takes more slowly, too. What hangs later is not told from what works.
+# looks: looks, which a slow machine takes more slowly, too.
 comes_up() {
 	local looks=0 size=0 now
 
@@ -172,10 +178,33 @@ comes_up() {
 	grep -q '^guest: up' "$output"
 }
 
+# Waits until QEMU is gone. False if for more looks than a command may take seconds none has begun or ended.
+runs_on() {
+	local looks=0 marks=0 now
+
+	while kill -0 "$qemu_pid" 2>/dev/null; do
+		now=$(grep -c '^guest: ' "$output")
+		[ "$now" = "$marks" ] && looks=$((looks + 1)) || looks=0 marks=$now
+		[ "$looks" -lt $((each + patience)) ] || return 1
+		sleep 1
+	done
+}
+
+# Where its CPUs are, from QEMU, then the kernel's own word, if it still takes an interrupt.
+stop_guest() {
+	local looks=0
+
+	printf 'info registers -a\nnmi\n' 1<>"$work/monitor.in"
+	timeout 5 cat <>"$work/monitor.out" >"$work/monitor.log"
+	while kill -0 "$qemu_pid" 2>/dev/null && [ $((looks++)) -lt 20 ]; do sleep 1; done
+	kill -TERM "$qemu_pid" 2>/dev/null
+	tr -d '\r' <"$work/monitor.log" | grep -aE '^(CPU#|[ER]IP=)' | sed 's/^/# stopped at: /'
+}
+
 # If it was only slow, the second start, which nobody watches, costs time and nothing else. And TCG with two
 # CPUs once in a while runs an instruction that the kernel is just patching: an oops at some jump label.
 boot() {
-	local patience=${GUEST_BOOT_PATIENCE:-300} kept=$POOLALLOC_BUILD/selftests/log/console-hung-$KVER
+	local patience=${GUEST_PATIENCE:-300} kept=$POOLALLOC_BUILD/selftests/log/console-hung-$KVER
 
 	qemu_args
 	start_guest
@@ -185,6 +214,10 @@ boot() {
 		echo "# the guest was started again: $KVER had hung or stopped before init; it had said: $(tail -n 1 "$console")"
 		mkdir -p "${kept%/*}" && cp "$console" "$kept"
 		start_guest
+	fi
+	if ! runs_on; then
+		echo "# the guest was stopped: for $((each + patience)) s no command had begun or ended"
+		stop_guest
 	fi
 	end_guest
 }
