@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # lib/qemu.sh with a machine that hangs or stops: before init it is started once more, afterwards it has
-# failed. The machine is a script, told what to do by a file: one word for each start.
+# failed, unless nothing says that it was our fault. The machine is a script, told what to do by a file: one word for each start.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 . "$LIB_DIR/tap.sh"
@@ -17,7 +17,10 @@ cat >"$work/qemu-system-x86_64" <<'MACHINE'
 #!/bin/bash
 ports=()
 for arg; do
-	case "$arg" in file:*) ports+=("${arg#file:}") ;; esac
+	case "$arg" in
+	file:*) ports+=("${arg#file:}") ;;
+	pipe,*) monitor=${arg#*path=}.in ;;
+	esac
 done
 echo "[    0.0] Linux version" >"${ports[0]}"
 read -r word <"$STARTS"
@@ -30,7 +33,17 @@ panic) echo "[    1.0] Kernel panic - not syncing" >>"${ports[0]}"; exit 0 ;;
 esac
 echo "guest: up 6.12" >"${ports[1]}"
 echo "guest: begin command" >>"${ports[1]}"
-[ "$word" != stuck ] || exec sleep 1000
+echo "[    2.0] guest: begin command" >>"${ports[0]}"
+case "$word" in
+blocked|ours|stuck)
+	[ "$word" != blocked ] ||
+		echo "[   99.0] INFO: task rmmod:99 blocked for more than 120 seconds." >>"${ports[0]}"
+	while [ "$line" != nmi ]; do read -r line; done <"$monitor"
+	echo "[  999.0] Kernel panic - not syncing: NMI: Not continuing" >>"${ports[0]}"
+	[ "$word" != ours ] || echo "[  999.0]  pa_refill+0x1/0x2 [poolalloc]" >>"${ports[0]}"
+	exit 0 ;;
+deaf) exec sleep 1000 ;;
+esac
 [ "$word" != dead ] || exit 0
 printf 'it ran\nguest: end command 0\nguest: done\n' >>"${ports[1]}"
 MACHINE
@@ -56,9 +69,11 @@ hangs_once() { starts 0 0 silent works && [ "$(again)" = 1 ] && grep -q '^it ran
 hangs_twice() { starts 99 1 silent mute works && [ "$(again)" = 1 ]; }
 is_slow() { starts 0 1 slow works && [ "$(again)" = 0 ]; }
 hangs_later() {
-	starts 99 1 stuck works && [ "$(again)" = 0 ] &&
+	starts 99 1 "$1" works && [ "$(again)" = 0 ] &&
 		grep -q '^# the guest was stopped: for 11 s no command had begun or ended' "$work/out"
 }
+loses_its_clock() { starts 0 0 stuck works && [ "$(again)" = 1 ]; }
+loses_it_twice() { starts 99 1 deaf stuck works && [ "$(again)" = 1 ]; }
 panics_later() { starts 99 1 dead works && [ "$(again)" = 0 ]; }
 panics_once() { starts 0 0 panic works && [ "$(again)" = 1 ] && grep -q '^it ran' "$work/out"; }
 panics_twice() { starts 99 1 panic panic works && [ "$(again)" = 1 ]; }
@@ -68,7 +83,10 @@ tap_run "a guest that boots is started once" boots
 tap_run "one that hangs while it boots is started again" hangs_once
 tap_run "once" hangs_twice
 tap_run "what is slow but goes on is left alone" is_slow
-tap_run "what hangs after init is up is stopped, and has failed" hangs_later
+tap_run "what hangs after init is stopped, and has failed if the kernel had said why" hangs_later blocked
+tap_run "or if a module of ours was running" hangs_later ours
+tap_run "else it is started again" loses_its_clock
+tap_run "once" loses_it_twice
 tap_run "so has what panics then" panics_later
 tap_run "a guest that panics while it boots is started again" panics_once
 tap_run "once, too" panics_twice

@@ -23,7 +23,9 @@
 # A kernel that falls silent or stops while it boots, before its init runs and anything of ours is
 # loaded, is started once more, with a line that says so. GUEST_PATIENCE=N (300): what counts as silence.
 # A command that is over its time is killed, in the guest; a guest that does not get to that is stopped so much
-# later, by an interrupt that makes it panic: its log then tells where it was.
+# later, by an interrupt that makes it panic: its log then tells where it was. If the kernel, which looks for
+# tasks and CPUs that are stuck, had said nothing until then, and none of its CPUs is in a module of ours, then
+# the machine has lost its clock: it is started once more, too.
 set -u
 . "$(dirname "$0")/common.sh"
 
@@ -192,33 +194,55 @@ runs_on() {
 
 # Where its CPUs are, from QEMU, then the kernel's own word, if it still takes an interrupt.
 stop_guest() {
-	local looks=0
+	local looks=0 reader
 
+	cat <>"$work/monitor.out" >"$work/monitor.log" &
+	reader=$!
 	printf 'info registers -a\nnmi\n' 1<>"$work/monitor.in"
-	timeout 5 cat <>"$work/monitor.out" >"$work/monitor.log"
 	while kill -0 "$qemu_pid" 2>/dev/null && [ $((looks++)) -lt 20 ]; do sleep 1; done
 	kill -TERM "$qemu_pid" 2>/dev/null
+	kill "$reader"
+	wait "$reader" 2>/dev/null
 	tr -d '\r' <"$work/monitor.log" | grep -aE '^(CPU#|[ER]IP=)' | sed 's/^/# stopped at: /'
+}
+
+# Did the machine stop by itself? Not if the kernel had reported something, or if a CPU is in a module of ours.
+lost_its_clock() {
+	sed '/Kernel panic - not syncing: NMI/,$d' "$console" >"$work/before"
+	[ -z "$("$LIB_DIR/console_reports.awk" -v allow="$allow" "$work/before")" ] &&
+		! sed -n '/Kernel panic - not syncing: NMI/,$p' "$console" | grep -qE '\[(poolalloc|test_)'
+}
+
+# start_again WHY: for once; what it had said is kept.
+start_again() {
+	local kept=$POOLALLOC_BUILD/selftests/log/console-hung-$KVER
+
+	echo "# the guest was started again: $KVER $1; it had said: $(tail -n 1 "$console")"
+	mkdir -p "${kept%/*}" && cp "$console" "$kept"
+	start_guest
 }
 
 # If it was only slow, the second start, which nobody watches, costs time and nothing else. And TCG with two
 # CPUs once in a while runs an instruction that the kernel is just patching: an oops at some jump label.
 boot() {
-	local patience=${GUEST_PATIENCE:-300} kept=$POOLALLOC_BUILD/selftests/log/console-hung-$KVER
+	local patience=${GUEST_PATIENCE:-300} again=
 
 	qemu_args
 	start_guest
 	if ! comes_up; then
 		kill -TERM "$qemu_pid" 2>/dev/null
 		end_guest
-		echo "# the guest was started again: $KVER had hung or stopped before init; it had said: $(tail -n 1 "$console")"
-		mkdir -p "${kept%/*}" && cp "$console" "$kept"
-		start_guest
+		again=1
+		start_again "had hung or stopped before init"
 	fi
-	if ! runs_on; then
+	while ! runs_on; do
 		echo "# the guest was stopped: for $((each + patience)) s no command had begun or ended"
 		stop_guest
-	fi
+		end_guest
+		[ -z "$again" ] && lost_its_clock || return 0
+		again=1
+		start_again "had stopped by itself"
+	done
 	end_guest
 }
 
