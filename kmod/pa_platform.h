@@ -192,6 +192,8 @@ static inline void pa_breathe(void)
 	cond_resched();
 }
 
+#define pa_note_refill(cls, n, carved)	do { } while (0)
+
 /* Events on slow paths. */
 #define pa_trace_refill(cls)	trace_pool_refill(pa_class_size(cls))
 #define pa_trace_drain(cls)	trace_remote_drain(pa_class_size(cls))

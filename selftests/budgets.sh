@@ -91,8 +91,8 @@ AIM=17 inside "poolalloc_free() of an own block" 21.5 poolalloc_free native "" c
 AIM=17 inside "poolalloc_free_sized()" 21.5 poolalloc_free_sized native "" variable
 aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 44
 
-aim "inline pair, constant size, with the caller's loop" "$(each inline "" constant)" 31
-aim "inline pair, variable size, with the caller's loop" "$(each inline "" variable)" 38
+aim "inline pair, constant size, with the caller's loop" "$(each inline "" constant)" 37
+aim "inline pair, variable size, with the caller's loop" "$(each inline "" variable)" 44
 
 ours=$lib/libpoolalloc-malloc.so
 inside "malloc()" 14 malloc pair "$ours" libc

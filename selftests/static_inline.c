@@ -127,10 +127,49 @@ static void constant(void)
 	TAP_CHECK(report_accounts(0));
 }
 
+static int compare(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(void *const *)a, y = (uintptr_t)*(void *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Of @n blocks the last one is freed twice in a row: it is told, and handed out once. Not if the
+ * bin has become full in between, so not after blocks of random sizes.
+ */
+static void twice(size_t n)
+{
+	static void *p[LIVE];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		p[i] = poolalloc_alloc(48);
+	for (i = 0; i < n; i++)
+		poolalloc_free(p[i]);
+	poolalloc_free(p[n - 1]);
+	for (i = 0; i < n; i++)
+		p[i] = poolalloc_alloc(48);
+	qsort(p, n, sizeof(*p), compare);
+	for (i = 1; i < n; i++)
+		TAP_CHECK(p[i] != p[i - 1]);
+	for (i = 0; i < n; i++)
+		poolalloc_free(p[i]);
+	TAP_CHECK(report_accounts(0));
+}
+
+static void freed_twice(void)
+{
+	twice(2);
+	/* More than a bin takes: the last ones go to their pools. */
+	twice(LIVE);
+}
+
 int main(void)
 {
-	tap_start(3);
+	tap_start(4);
 	rng = tap_seed();
+	tap_test("a block that is freed twice in a row", freed_twice);
 	tap_test("blocks of constant size", constant);
 	tap_test("inline and called, mixed", mixed);
 	tap_test("blocks of a thread that has ended", other_thread);

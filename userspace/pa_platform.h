@@ -230,6 +230,20 @@ static inline void pa_breathe(void)
 {
 }
 
+/* A refill of this thread's brought @n blocks, of @carved that the pool has: see @whole. */
+static inline void pa_note_refill(unsigned int cls, u32 n, u32 carved)
+{
+	u64 bit = 1ULL << (cls & 63);
+
+	if (2 * n < carved) {
+		pa_thread.whole &= ~bit;
+		pa_thread.whole_once &= ~bit;
+	} else {
+		pa_thread.whole |= pa_thread.whole_once & bit;
+		pa_thread.whole_once |= bit;
+	}
+}
+
 /* Events on slow paths, for probes. */
 #define pa_trace_refill(cls)	((void)(cls))
 #define pa_trace_drain(cls)	((void)(cls))

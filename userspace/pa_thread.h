@@ -45,6 +45,9 @@ typedef s16 pa_room_t;
  * @slot: as struct pa_bins
  * @bin: as struct pa_bins
  * @room: as struct pa_bins
+ * @whole: classes, modulo 64, whose last two refills brought half of what a pool had been
+ *	cut into, or more: poolalloc_static.h gives their blocks to their pools
+ * @whole_once: the same of the last refill
  * @by16: the class for 8 * i bytes, aligned to 16 if they are more than 8. All 0,
  *	a class without blocks, until the thread has a slot
  * @level: depth of slow paths that this thread is in
@@ -59,6 +62,8 @@ struct pa_thread {
 	struct pa_slot *slot;
 	void *bin[PA_THREAD_BINS];
 	pa_room_t room[PA_THREAD_ROOMS];
+	u64 whole;
+	u64 whole_once;
 	u8 by16[PA_TABLE];
 	u32 level;
 	u32 state;

@@ -28,10 +28,14 @@ static_assert(POOLALLOC_CLASS_MAX == PA_MEDIUM_MAX, "public largest class");
 static_assert(POOLALLOC_POOL_SHIFT == PA_POOL_SHIFT, "geometry");
 static_assert(POOLALLOC_INLINE_MAX == PA_SMALL_MAX, "sizes that have bins");
 static_assert(offsetof(struct poolalloc_inline_thread, slot) == offsetof(struct pa_thread, slot) &&
-	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin),
+	      offsetof(struct poolalloc_inline_thread, bin) == offsetof(struct pa_thread, bin) &&
+	      offsetof(struct poolalloc_inline_thread, room) == offsetof(struct pa_thread, room) &&
+	      offsetof(struct poolalloc_inline_thread, whole) == offsetof(struct pa_thread, whole) &&
+	      POOLALLOC_INLINE_BINS == PA_THREAD_ROOMS,
 	      "what a thread has");
-static_assert(POOLALLOC_INLINE_SPAN == PA_FIRST_SPAN && POOLALLOC_INLINE_MASK == PA_DESC_MASK,
-	      "what is a span, where descriptors are");
+static_assert(POOLALLOC_INLINE_TAKEN == PA_ROOM_TAKEN && POOLALLOC_INLINE_GIVEN == PA_ROOM_GIVEN,
+	      "how room is counted");
+static_assert(POOLALLOC_INLINE_MASK == PA_DESC_MASK, "where descriptors are");
 static_assert(offsetof(struct poolalloc_inline_pool, owner) == offsetof(struct pa_pool, owner) &&
 	      offsetof(struct poolalloc_inline_pool, free) == offsetof(struct pa_pool, free) &&
 	      offsetof(struct poolalloc_inline_pool, left) == offsetof(struct pa_pool, left) &&

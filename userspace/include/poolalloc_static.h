@@ -3,13 +3,13 @@
  * poolalloc's fast paths inline, for programs that are linked with
  * libpoolalloc.a. Include it in the place of poolalloc.h: poolalloc_alloc(),
  * poolalloc_zalloc(), poolalloc_free() and poolalloc_free_sized() become
- * macros, and an allocation of constant size is six instructions. Everything
+ * macros, and an allocation of constant size is seven instructions. Everything
  * else calls the library, and blocks may be mixed freely.
  *
- * A block goes to its own pool here, which is the shortest way: objects that are
- * freed in any order lie together again when they are allocated the next time.
- * Who replaces objects of mixed sizes at random is served better by the functions
- * of poolalloc.h, which hand out first what was freed last.
+ * A freed block is handed out next, or goes to its own pool. The second is shorter if all
+ * of a pool's blocks come back before the next ones are needed, and much longer where
+ * objects are replaced here and there. Which one it is the library finds out for each size,
+ * when it looks for more blocks and sees how many have come back.
  *
  * A program that uses this header must be built again with every version of
  * the library. For a library built with GEOMETRY=seed, define
@@ -44,12 +44,13 @@ extern "C" {
 #endif
 
 #define POOLALLOC_INLINE_MAX 512
+#define POOLALLOC_INLINE_BINS 89
 #define POOLALLOC_INLINE_ATTR POOLALLOC_ATTR(always_inline, unused)
 #define POOLALLOC_PASTE(a, b) a##b
 #define POOLALLOC_INLINE_EVENT(shift) POOLALLOC_PASTE(poolalloc_inline_event_, shift)
-/* From this class on a pool is a span of several, whose blocks the library frees. */
 #define POOLALLOC_INLINE_MASK ((1 << POOLALLOC_POOL_SHIFT) - 64)
-#define POOLALLOC_INLINE_SPAN (POOLALLOC_POOL_SHIFT == 14 ? 73 : 65)
+#define POOLALLOC_INLINE_TAKEN 32
+#define POOLALLOC_INLINE_GIVEN 33
 
 /* What user memory is read and written as, whatever type it has otherwise. */
 typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
@@ -57,7 +58,9 @@ typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
 /* The beginning of what the library has of a thread, and of a pool. */
 struct poolalloc_inline_thread {
 	void *slot;
-	poolalloc_inline_link bin[POOLALLOC_INLINE_MAX / 8 + 1];
+	poolalloc_inline_link bin[POOLALLOC_INLINE_BINS];
+	int16_t room[POOLALLOC_INLINE_BINS];
+	uint64_t whole;
 };
 
 struct poolalloc_inline_pool {
@@ -72,8 +75,39 @@ extern __thread struct poolalloc_inline_thread poolalloc_inline_thread
 	__asm__("pa_thread") POOLALLOC_ATTR(visibility("hidden"));
 extern uintptr_t poolalloc_inline_lowest
 	__asm__("pa_lowest") POOLALLOC_ATTR(visibility("hidden"));
+void poolalloc_inline_twice(void *p)
+	__asm__("pa_user_free_twice") POOLALLOC_ATTR(visibility("hidden"), cold);
 void POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(void *pool)
 	POOLALLOC_ATTR(visibility("hidden"), cold);
+
+/* Two steps for which gcc takes four instructions each, where one or two will do. */
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
+POOLALLOC_INLINE_ATTR static inline int poolalloc_inline_bit(uint64_t word, unsigned int bit)
+{
+	int set;
+
+	__asm__("btq %2, %1" : "=@ccc"(set) : "r"(word), "r"((uint64_t)bit));
+	return set;
+}
+
+POOLALLOC_INLINE_ATTR static inline int poolalloc_inline_last(uint32_t *left)
+{
+	int last;
+
+	__asm__("subl $1, %0" : "+m"(*left), "=@ccle"(last));
+	return last;
+}
+#else
+POOLALLOC_INLINE_ATTR static inline int poolalloc_inline_bit(uint64_t word, unsigned int bit)
+{
+	return word >> (bit & 63) & 1;
+}
+
+POOLALLOC_INLINE_ATTR static inline int poolalloc_inline_last(uint32_t *left)
+{
+	return (int32_t)--*left <= 0;
+}
+#endif
 
 POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
 {
@@ -84,6 +118,7 @@ POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
 		if (__builtin_expect(!!p, 1)) {
 			void *next = *(poolalloc_inline_link *)p;
 
+			poolalloc_inline_thread.room[(size + 7) / 8] += POOLALLOC_INLINE_TAKEN;
 			*bin = next;
 			__builtin_prefetch(next, 1, 3);
 			return p;
@@ -109,15 +144,37 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
 		((at & ~(arena - 1)) + (at >> (POOLALLOC_POOL_SHIFT - 6) & POOLALLOC_INLINE_MASK));
 
+	unsigned int cls;
+	void *first;
+
+	/* The compiler knows how large the object is, and that this is not in it. */
+	__asm__("" : "+r"(pool));
 	if (__builtin_expect(at < poolalloc_inline_lowest ||
-			     pool->owner != poolalloc_inline_thread.slot ||
-			     pool->cls >= POOLALLOC_INLINE_SPAN, 0)) {
+			     pool->owner != poolalloc_inline_thread.slot, 0)) {
 		poolalloc_free(p);
 		return;
 	}
-	*(poolalloc_inline_link *)p = pool->free;
+	cls = pool->cls;
+	if (!poolalloc_inline_bit(poolalloc_inline_thread.whole, cls) && poolalloc_inline_thread.room[cls] > 0) {
+		first = poolalloc_inline_thread.bin[cls];
+		if (__builtin_expect(first == p, 0)) {
+			poolalloc_inline_twice(p);
+			return;
+		}
+		poolalloc_inline_thread.room[cls] -= POOLALLOC_INLINE_GIVEN;
+		*(poolalloc_inline_link *)p = first;
+		poolalloc_inline_thread.bin[cls] = p;
+		return;
+	}
+	first = pool->free;
+	if (__builtin_expect(first == p, 0)) {
+		poolalloc_inline_twice(p);
+		return;
+	}
+	*(poolalloc_inline_link *)p = first;
 	pool->free = p;
-	if (__builtin_expect(--pool->left == 0, 0))
+	/* In a span's further descriptors it is always 0. */
+	if (__builtin_expect(poolalloc_inline_last(&pool->left), 0))
 		POOLALLOC_INLINE_EVENT(POOLALLOC_POOL_SHIFT)(pool);
 }
 
