@@ -143,7 +143,7 @@ static void case_stay(void)
 		for (size = 0; size < SIZE;)
 			append(&buffer[i], &size, 100);
 	look("3000 buffers of 8000 bytes");
-	TAP_CHECK(resident - base < (size_t)COUNT * SIZE / 100 * 115);
+	TAP_CHECK(resident - base < (size_t)COUNT * SIZE / 100 * 110);
 	for (i = 0; i < COUNT; i++)
 		free(buffer[i]);
 }
