@@ -192,7 +192,9 @@ static inline void pa_breathe(void)
 	cond_resched();
 }
 
-#define pa_note_refill(cls, n, carved)	do { } while (0)
+static inline void pa_note_refill(unsigned int cls, u32 n, u32 carved)
+{
+}
 
 /* Events on slow paths. */
 #define pa_trace_refill(cls)	trace_pool_refill(pa_class_size(cls))

@@ -222,8 +222,8 @@ start_again() {
 	start_guest
 }
 
-# If it was only slow, the second start, which nobody watches, costs time and nothing else. And TCG with two
-# CPUs once in a while runs an instruction that the kernel is just patching: an oops at some jump label.
+# If it was only slow, the second start, which is given more time, costs time and nothing else. And TCG with
+# two CPUs once in a while runs an instruction that the kernel is just patching: an oops at some jump label.
 boot() {
 	local patience=${GUEST_PATIENCE:-300} again=
 
