@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # lib/qemu.sh with a machine that hangs or stops: before init it is started once more, afterwards it has
-# failed, unless nothing says that it was our fault. The machine is a script, told what to do by a file: one word for each start.
+# failed, unless nothing says that it was our fault. The machine is a script, told what to do by a file: one
+# word for each start.
 set -u
 . "$(dirname "$0")/lib/common.sh"
 . "$LIB_DIR/tap.sh"

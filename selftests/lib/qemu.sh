@@ -118,7 +118,7 @@ qemu_args() {
 	line+=" printk.always_kmsg_dump=1 printk.devkmsg=on loglevel=7 tsc=unstable"
 	[ -n "$icount" ] && cpu=max || cpu=max,-cx16
 	args=(-accel tcg -cpu "$cpu" -m "$mem" -nographic -no-reboot -nodefaults
-		-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor,mode=readline
+		-chardev "pipe,id=monitor,path=$work/monitor" -mon "chardev=monitor,mode=readline"
 		-kernel "$VMLINUZ" -initrd "$work/initramfs"
 		-serial "file:$console" -serial "file:$output")
 	if [ -n "$icount" ]; then

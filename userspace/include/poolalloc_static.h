@@ -155,7 +155,8 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 		return;
 	}
 	cls = pool->cls;
-	if (!poolalloc_inline_bit(poolalloc_inline_thread.whole, cls) && poolalloc_inline_thread.room[cls] > 0) {
+	if (!poolalloc_inline_bit(poolalloc_inline_thread.whole, cls) &&
+	    poolalloc_inline_thread.room[cls] > 0) {
 		first = poolalloc_inline_thread.bin[cls];
 		if (__builtin_expect(first == p, 0)) {
 			poolalloc_inline_twice(p);
