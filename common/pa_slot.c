@@ -350,7 +350,8 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 		pa_bin_filled(slot, cls, pool->left - before);
 	else
 		pa_slot_forget_kept(slot, cls);
-	pa_note_refill(cls, pool->left - before, pool->carved);
+	if (cls <= PA_SMALL_CLASSES)
+		pa_note_refill(cls, pool->left - before, pool->carved);
 	pa_trace_refill(cls);
 	next = pa_load_link(p);
 	PA_WRITE_OWN(*pa_slot_bin(slot, cls), next);

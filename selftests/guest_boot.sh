@@ -85,7 +85,7 @@ tap_run "one that hangs while it boots is started again" hangs_once
 tap_run "once" hangs_twice
 tap_run "what is slow but goes on is left alone" is_slow
 tap_run "what hangs after init is stopped, and has failed if the kernel had said why" hangs_later blocked
-tap_run "or if a module of ours was running" hangs_later ours
+tap_run "or if a module was running" hangs_later ours
 tap_run "else it is started again" loses_its_clock
 tap_run "once" loses_it_twice
 tap_run "so has what panics then" panics_later

@@ -45,8 +45,9 @@ typedef s16 pa_room_t;
  * @slot: as struct pa_bins
  * @bin: as struct pa_bins
  * @room: as struct pa_bins
- * @whole: classes, modulo 64, whose last two refills brought half of what a pool had been
- *	cut into, or more: poolalloc_static.h gives their blocks to their pools
+ * @whole: small classes, modulo 64, whose last two refills brought half of what a pool had
+ *	been cut into, or more: poolalloc_static.h gives their blocks to their pools. And
+ *	those of the medium classes that share their bits, which costs less than a test
  * @whole_once: the same of the last refill
  * @by16: the class for 8 * i bytes, aligned to 16 if they are more than 8. All 0,
  *	a class without blocks, until the thread has a slot

@@ -24,7 +24,7 @@
 # loaded, is started once more, with a line that says so. GUEST_PATIENCE=N (300): what counts as silence.
 # A command that is over its time is killed, in the guest; a guest that does not get to that is stopped so much
 # later, by an interrupt that makes it panic: its log then tells where it was. If the kernel, which looks for
-# tasks and CPUs that are stuck, had said nothing until then, and none of its CPUs is in a module of ours, then
+# tasks and CPUs that are stuck, had said nothing until then, and none of its CPUs is in a module, then
 # the machine has lost its clock: it is started once more, too.
 set -u
 . "$(dirname "$0")/common.sh"
@@ -206,11 +206,11 @@ stop_guest() {
 	tr -d '\r' <"$work/monitor.log" | grep -aE '^(CPU#|[ER]IP=)' | sed 's/^/# stopped at: /'
 }
 
-# Did the machine stop by itself? Not if the kernel had reported something, or if a CPU is in a module of ours.
+# Did the machine stop by itself? Not if the kernel had reported something, or if a CPU is in a module.
 lost_its_clock() {
 	sed '/Kernel panic - not syncing: NMI/,$d' "$console" >"$work/before"
 	[ -z "$("$LIB_DIR/console_reports.awk" -v allow="$allow" "$work/before")" ] &&
-		! sed -n '/Kernel panic - not syncing: NMI/,$p' "$console" | grep -qE '\[(poolalloc|test_)'
+		! sed -n '/Kernel panic - not syncing: NMI/,$p' "$console" | grep -qE '\+0x[0-9a-f]+/0x[0-9a-f]+ \['
 }
 
 # start_again WHY: for once; what it had said is kept.

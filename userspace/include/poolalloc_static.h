@@ -143,7 +143,6 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 	uintptr_t at = (uintptr_t)p;
 	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
 		((at & ~(arena - 1)) + (at >> (POOLALLOC_POOL_SHIFT - 6) & POOLALLOC_INLINE_MASK));
-
 	unsigned int cls;
 	void *first;
 
