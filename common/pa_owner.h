@@ -77,23 +77,30 @@ static inline void pa_slot_loses(struct pa_slot *slot, const struct pa_pool *poo
 	slot->cls[pool->cls].pools -= pool->npools;
 }
 
+/* The first pool's @prev is the last one. */
 static inline void pa_list_add(struct pa_pool **head, struct pa_pool *pool)
 {
-	pool->prev = NULL;
-	pool->next = *head;
-	if (*head)
-		(*head)->prev = pool;
+	struct pa_pool *first = *head;
+
+	pool->next = first;
+	pool->prev = first ? first->prev : pool;
+	if (first)
+		first->prev = pool;
 	*head = pool;
 }
 
 static inline void pa_list_del(struct pa_pool **head, struct pa_pool *pool)
 {
-	if (pool->prev)
-		pool->prev->next = pool->next;
-	else
+	struct pa_pool *first = *head;
+
+	if (pool == first)
 		*head = pool->next;
+	else
+		pool->prev->next = pool->next;
 	if (pool->next)
 		pool->next->prev = pool->prev;
+	else
+		first->prev = pool->prev;
 }
 
 /* Are freed blocks in the bin of a medium class? */

@@ -198,6 +198,51 @@ static bool pa_pool_shall_recarve(const struct pa_slot_class *c, const struct pa
 	       !pool->holes && pool->npools == 1;
 }
 
+/*
+ * Blocks of queues, and of caches that drop what is oldest, are freed in about the
+ * order in which they were allocated. Bins would mix them: if there are some sizes,
+ * what a free leaves there is not what the next allocation takes, and after some
+ * rounds blocks that are used one after the other lie anywhere. So those of a small
+ * class that has many pools go to their pools, and neighbours come back together.
+ *
+ * The refills tell. They bring a good part of a pool, where of blocks that are freed
+ * at random they bring a few, though other pools wait. And while it is the current
+ * one a pool gives each of its blocks once, unless some are freed soon: these are
+ * best handed out next, by the bin. A class that grew and freed none begins on trial.
+ */
+#define PA_ORDER_LEAST	24
+#define PA_ORDER_GAIN	4
+
+/* From here on its blocks go to their pools; where a trial begins; the most. */
+#define PA_ORDER_ENOUGH	64
+#define PA_ORDER_TRIAL	80
+#define PA_ORDER_MOST	120
+
+/* A class with more pools gets another one before this changes. */
+static bool pa_class_can_order(const struct pa_slot_class *c, unsigned int cls)
+{
+	return pa_class_is_large(c) && cls <= PA_SMALL_CLASSES;
+}
+
+static bool pa_class_in_order(const struct pa_slot_class *c)
+{
+	return pa_class_is_large(c) && c->order >= PA_ORDER_ENOUGH;
+}
+
+/* @pool is about to give what came back to it, @again: after other blocks of it. */
+static void pa_slot_note_order(struct pa_slot *slot, const struct pa_pool *pool, bool again)
+{
+	struct pa_slot_class *c = &slot->cls[pool->cls];
+	u32 n = pa_pool_whole(pool) - pool->left, most = pool->capacity;
+
+	if (slot->given[pool->cls] + n > most + most / 8)
+		c->order = 0;
+	else if (!again && n >= PA_ORDER_LEAST && n >= most * 3 / 8)
+		c->order += c->order < PA_ORDER_MOST ? PA_ORDER_GAIN : 0;
+	else if (c->usable && c->order)
+		c->order--;
+}
+
 /* Once more, is what came back to a single pool few? Blocks of spans stay in bins. */
 static bool pa_pool_is_short(struct pa_slot_class *c, const struct pa_pool *pool)
 {
@@ -213,7 +258,7 @@ static bool pa_pool_is_short(struct pa_slot_class *c, const struct pa_pool *pool
  * Return: a list, or NULL: a hole brought nothing yet, or the pool's list was
  * damaged: it is dropped, its blocks stay out for ever.
  */
-static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
+static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool, bool again)
 {
 	struct pa_slot_class *c = &slot->cls[pool->cls];
 	void *list = pool->free;
@@ -230,6 +275,8 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_damaged(pool);
 		return NULL;
 	}
+	if (pa_class_can_order(c, pool->cls))
+		pa_slot_note_order(slot, pool, again);
 	WRITE_ONCE(pool->free, NULL);
 	if (pa_pool_shall_recarve(c, pool)) {
 		pool->touched = (u8)PA_POOL_PAGES;
@@ -268,6 +315,8 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	pa_slot_drain_for(slot, c);
 	pool = c->usable;
 	if (pool) {
+		if (pa_class_in_order(c) && pool->left)
+			pool = pool->prev;
 		if (!pool->left)
 			pa_slot_uses_empty(slot, pool);
 		pa_list_del(&c->usable, pool);
@@ -290,7 +339,8 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
  * @room of its class, or a quarter of that more than @n. While nothing is freed
  * between two refills of a class with many pools the heap grows, and what is taken
  * makes no room: a quarter it is when the bin is empty again. So a long run of frees
- * that follows does not leave one block of each of many pools in the bin.
+ * that follows does not leave one block of each of many pools in the bin. If the class
+ * is in order there is no room until then.
  */
 static void pa_bin_filled(struct pa_slot *slot, unsigned int cls, u32 n)
 {
@@ -300,13 +350,23 @@ static void pa_bin_filled(struct pa_slot *slot, unsigned int cls, u32 n)
 
 	if (blocks < least)
 		blocks = least;
-	if (pa_class_is_large(c) && *room == c->unfreed)
-		blocks = least - (s32)n;
+	if (pa_class_is_large(c)) {
+		if (*room == c->unfreed) {
+			blocks = least - (s32)n;
+			if (!c->blind && slot->fresh[cls] && cls <= PA_SMALL_CLASSES)
+				c->order = PA_ORDER_TRIAL;
+		}
+		if (pa_class_in_order(c))
+			blocks = -(s32)n;
+		c->blind = blocks <= 0 || n < PA_REFILL_LEAST;
+	}
 	if (blocks < PA_ROOM_LEAST)
 		blocks = PA_ROOM_LEAST;
 	*room = (pa_room_t)(blocks * PA_ROOM_TAKEN);
-	/* One of them is taken without being counted. */
+	/* One of them is taken without being counted. Frees to pools are not seen. */
 	c->unfreed = (pa_room_t)(*room + (s32)(n - 1) * PA_ROOM_TAKEN);
+	if (pa_class_in_order(c))
+		c->unfreed++;
 }
 
 /**
@@ -327,6 +387,7 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 	void *p, *next;
+	bool again = true;
 	u32 before;
 
 	do {
@@ -338,14 +399,19 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 			WRITE_ONCE(c->current_pool, NULL);
 			pool = pa_slot_next_pool(slot, cls);
 			WRITE_ONCE(c->current_pool, pool);
+			again = false;
+			if (pa_class_can_order(c, cls))
+				slot->given[cls] = 0;
 			if (!pool)
 				return NULL;
 		}
 		before = pool->left;
-		p = pa_pool_take(slot, pool);
+		p = pa_pool_take(slot, pool, again);
 	} while (unlikely(!p));
 	PA_WRITE_OWN(slot->refills, slot->refills + 1);
 	c->filled = true;
+	if (pa_class_can_order(c, cls))
+		slot->given[cls] += (u16)(pool->left - before);
 	if (cls < PA_BINS)
 		pa_bin_filled(slot, cls, pool->left - before);
 	else

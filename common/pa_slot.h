@@ -34,16 +34,22 @@ struct pa_bins {
  * @usable: further pools with blocks to give, most recently usable first
  * @pools: pools owned, full ones too
  * @shorts: refills in a row that brought few blocks
+ * @blind: the bin was filled with few blocks, or had no room: blocks may be freed, and
+ *	@unfreed does not tell
  * @filled: the bin was filled since pa_slot_release_stale()
+ * @order: how sure it is that its blocks are freed in the order in which they were
+ *	allocated, see pa_slot_note_order()
  * @unfreed: what the room of the bin is at its next refill if nothing is freed
- *	until then
+ *	until then; of a class in order something else
  */
 struct pa_slot_class {
 	struct pa_pool *current_pool;
 	struct pa_pool *usable;
 	u32 pools;
-	u8 shorts;
-	bool filled;
+	u8 shorts : 7;
+	u8 blind : 1;
+	u8 filled : 1;
+	u8 order : 7;
 	pa_room_t unfreed;
 };
 
@@ -82,6 +88,8 @@ struct pa_slot_class {
  * @fresh_pools: pools that were never used before, taken since the last
  *	pa_slot_release_stale(); not those that were populated ahead. Owner.
  * @stale_mapped: arenas that were mapped then. Owner.
+ * @given: how many blocks the current pool of a small class has given since it became
+ *	that. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.
@@ -116,6 +124,7 @@ struct pa_slot {
 	struct pa_bins *bins;
 	struct pa_pool *full;
 	bool fresh[PA_CLASSES];
+	u16 given[PA_SMALL_CLASSES + 1];
 	u64 pools;
 	u64 empty;
 	u64 unneeded;

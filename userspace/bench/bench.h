@@ -47,7 +47,7 @@ struct workload {
 	void (*run)(const long *v);
 };
 
-extern const struct workload pair_workload, batch_workload, random_workload;
+extern const struct workload pair_workload, batch_workload, random_workload, queue_workload;
 extern const struct workload server_workload, remote_workload, churn_workload;
 extern const struct workload bursty_workload, sharing_workload, fill_workload,
 			      large_workload, append_workload;

@@ -11,7 +11,7 @@ BENCH_DIR := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 BENCH_OUT ?= $(abspath $(BENCH_DIR)/../../build/bench)
 BENCH_CFLAGS = -O2 -g -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-free \
 	       -fno-builtin-calloc -fno-builtin-realloc -std=gnu11
-BENCH_WORKLOADS := main pair batch random server remote churn bursty sharing fill large append replay shape constant
+BENCH_WORKLOADS := main pair batch random queue server remote churn bursty sharing fill large append replay shape constant
 BENCH_TRACE := $(abspath $(BENCH_DIR)/../tools)
 BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c) $(BENCH_TRACE)/trace_decode.c
 BENCH_CFLAGS += -I$(BENCH_TRACE) -I$(BENCH_TRACE)/host

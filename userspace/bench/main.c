@@ -24,7 +24,7 @@ static const struct workload *const workloads[] = {
 	&pair_workload,	  &batch_workload,   &random_workload, &server_workload,
 	&remote_workload, &churn_workload,   &bursty_workload, &sharing_workload,
 	&fill_workload,	  &large_workload,  &replay_workload, &append_workload,
-	&shape_workload,
+	&shape_workload,  &queue_workload,
 #ifdef BENCH_NATIVE
 	&constant_workload,
 #endif

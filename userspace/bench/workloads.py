@@ -42,6 +42,8 @@ def micro():
         yield random(live, 1, True)
         yield random(live, 0, live == 200000)
     yield Workload("random-5k-medium", "random live=5000 max=4000 ops=1000000")
+    yield Workload("queue-70k", "queue live=70000")
+    yield Workload("queue-300k-written", "queue live=300000 kinds=16 touch=2")
     yield Workload("random-20k-skewed", "random live=20000 shape=1 max=1024 ops=1000000")
     for threads in (1, 2, 4):
         yield Workload(f"server-{threads}t", f"server threads={threads} ops=600000", True,
