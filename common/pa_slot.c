@@ -315,6 +315,7 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 	pa_slot_drain_for(slot, c);
 	pool = c->usable;
 	if (pool) {
+		/* Who waits longest has most of its blocks; an empty one is still cached. */
 		if (pa_class_in_order(c) && pool->left)
 			pool = pool->prev;
 		if (!pool->left)
