@@ -91,7 +91,7 @@ enum pa_pool_state {
  * @remote: blocks freed by others and the QUEUED bit, see pa_remote.h. Any.
  * @qlink: on its owner's inbox or on a shared list. Who set QUEUED.
  * @next: on its owner's usable or full list. Owner.
- * @prev: likewise
+ * @prev: likewise; the first one's is the last one
  * @capacity: blocks that fit
  * @npools: pools of the run, 0 in further descriptors of a span
  * @back: how many descriptors the first one of the span lies before this

@@ -77,7 +77,6 @@ static inline void pa_slot_loses(struct pa_slot *slot, const struct pa_pool *poo
 	slot->cls[pool->cls].pools -= pool->npools;
 }
 
-/* The first pool's @prev is the last one. */
 static inline void pa_list_add(struct pa_pool **head, struct pa_pool *pool)
 {
 	struct pa_pool *first = *head;

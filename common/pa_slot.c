@@ -212,13 +212,10 @@ static bool pa_pool_shall_recarve(const struct pa_slot_class *c, const struct pa
  */
 #define PA_ORDER_LEAST	24
 #define PA_ORDER_GAIN	4
-
-/* From here on its blocks go to their pools; where a trial begins; the most. */
-#define PA_ORDER_ENOUGH	64
-#define PA_ORDER_TRIAL	80
+#define PA_ORDER_TRIAL	(PA_ORDER_ENOUGH + 16)
 #define PA_ORDER_MOST	120
 
-/* A class with more pools gets another one before this changes. */
+/* It becomes true with another pool, for which @given begins anew. */
 static bool pa_class_can_order(const struct pa_slot_class *c, unsigned int cls)
 {
 	return pa_class_is_large(c) && cls <= PA_SMALL_CLASSES;

@@ -38,7 +38,8 @@ struct pa_bins {
  *	@unfreed does not tell
  * @filled: the bin was filled since pa_slot_release_stale()
  * @order: how sure it is that its blocks are freed in the order in which they were
- *	allocated, see pa_slot_note_order()
+ *	allocated, see pa_slot_note_order(); from PA_ORDER_ENOUGH on they go to their
+ *	pools, if these are many
  * @unfreed: what the room of the bin is at its next refill if nothing is freed
  *	until then; of a class in order something else
  */
@@ -52,6 +53,8 @@ struct pa_slot_class {
 	u8 order : 7;
 	pa_room_t unfreed;
 };
+
+#define PA_ORDER_ENOUGH		64
 
 /* Values of @dead: in use; let go in order; left behind by fork. */
 #define PA_SLOT_LIVE		0
@@ -89,7 +92,7 @@ struct pa_slot_class {
  *	pa_slot_release_stale(); not those that were populated ahead. Owner.
  * @stale_mapped: arenas that were mapped then. Owner.
  * @given: how many blocks the current pool of a small class has given since it became
- *	that. Owner.
+ *	that, if the class has many; wraps, if that goes on for long. Owner.
  * @fresh: the bin was filled by cutting the current pool's next blocks. Owner.
  * @pools: pools owned
  * @empty: those of them that are empty and wait on usable lists. Owner.

@@ -78,7 +78,7 @@ static unsigned int neighbours(void)
 /* Would a freed block go to its pool, not to the bin? */
 static bool in_order(unsigned int cls)
 {
-	return slots[0].cls[cls].order >= 64 && slots[0].bins->room[cls] <= 0;
+	return slots[0].cls[cls].order >= PA_ORDER_ENOUGH && slots[0].bins->room[cls] <= 0;
 }
 
 static bool any_in_order(void)
@@ -166,12 +166,13 @@ static void soon_freed(void)
 	empty_everything();
 }
 
-/* A class of few pools is in the cache anyway. */
+/* A class of few pools is in the cache anyway, however many it once had. */
 static void few_pools(void)
 {
 	unsigned int i, k, cls = kinds[2], n = 8 * pa_class[cls].capacity;
 
 	start(0);
+	slots[0].cls[cls].order = PA_ORDER_ENOUGH;
 	for (i = 0; i < n; i++)
 		ring[i].p = take(cls);
 	for (k = 0; k < 20 * n; k++) {
@@ -179,6 +180,7 @@ static void few_pools(void)
 		ring[k % n].p = take(cls);
 	}
 	TAP_CHECK(!in_order(cls));
+	slots[0].cls[cls].order = 0;
 	for (i = 0; i < n; i++)
 		give(ring[i].p);
 	check_all();

@@ -37,12 +37,13 @@ static void queue_read(struct queued *q, uintptr_t tag, bool all)
 
 static void queue_run(const long *v)
 {
-	struct queued *queue = bench_memory(v[LIVE] * sizeof(*queue));
 	long i, k = 0, all = v[TOUCH] > 1, step;
 	uint64_t r = 0x9e3779b97f4a7c15ULL;
+	struct queued *queue;
 
-	if (!v[LIVE] || v[MIN] < (long)sizeof(uintptr_t) || v[MAX] < v[MIN] || !v[KINDS])
+	if (v[LIVE] < 1 || v[MIN] < (long)sizeof(uintptr_t) || v[MAX] < v[MIN] || v[KINDS] < 1)
 		bench_die("queue needs live >= 1, kinds >= 1, 8 <= min <= max");
+	queue = bench_memory(v[LIVE] * sizeof(*queue));
 	step = v[KINDS] > 1 ? (v[MAX] - v[MIN]) / (v[KINDS] - 1) : 0;
 	bench_start();
 	for (i = 0; i < v[OPS]; i++) {
@@ -53,6 +54,8 @@ static void queue_run(const long *v)
 		bench_free(q->p);
 		q->size = v[MIN] + step * bench_below(bench_random(&r), v[KINDS]);
 		q->p = bench_malloc(q->size);
+		if (!q->p)
+			bench_die("no memory");
 		if (v[TOUCH])
 			queue_write(q, k, all);
 		k = k + 1 < v[LIVE] ? k + 1 : 0;
