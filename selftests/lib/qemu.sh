@@ -192,18 +192,19 @@ runs_on() {
 	done
 }
 
-# Where its CPUs are, from QEMU, then the kernel's own word, if it still takes an interrupt.
+# Where its CPUs are, from QEMU, then the kernel's own word, if it still takes an interrupt. What QEMU says stays
+# in the pipe until the end: a reader in the background, killed before it is more than a copy of this shell, would
+# run this shell's traps and remove $work.
 stop_guest() {
-	local looks=0 reader
+	local looks=0 monitor
 
-	cat <>"$work/monitor.out" >"$work/monitor.log" &
-	reader=$!
+	exec {monitor}<>"$work/monitor.out"
 	printf 'info registers -a\nnmi\n' 1<>"$work/monitor.in"
 	while kill -0 "$qemu_pid" 2>/dev/null && [ $((looks++)) -lt 20 ]; do sleep 1; done
 	kill -TERM "$qemu_pid" 2>/dev/null
-	kill "$reader"
-	wait "$reader" 2>/dev/null
-	tr -d '\r' <"$work/monitor.log" | grep -aE '^(CPU#|[ER]IP=)' | sed 's/^/# stopped at: /'
+	dd iflag=nonblock bs=64K <&"$monitor" 2>/dev/null | tr -d '\r' | grep -aE '^(CPU#|[ER]IP=)' |
+		sed 's/^/# stopped at: /'
+	exec {monitor}<&-
 }
 
 # Did the machine stop by itself? Not if the kernel had reported something, or if a CPU is in a module.
