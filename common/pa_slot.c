@@ -226,17 +226,23 @@ static bool pa_class_in_order(const struct pa_slot_class *c)
 	return pa_class_is_large(c) && c->order >= PA_ORDER_ENOUGH;
 }
 
-/* @pool is about to give what came back to it, @again: after other blocks of it. */
-static void pa_slot_note_order(struct pa_slot *slot, const struct pa_pool *pool, bool again)
+/*
+ * @pool is about to give what came back to it. If the class is in order and its oldest block
+ * lies in the pool that gives, it is soon empty again, and gives the rest bit by bit.
+ */
+static void pa_slot_note_order(struct pa_slot *slot, const struct pa_pool *pool)
 {
 	struct pa_slot_class *c = &slot->cls[pool->cls];
 	u32 n = pa_pool_whole(pool) - pool->left, most = pool->capacity;
+	u32 given = slot->given[pool->cls], good = most * 3 / 8;
 
-	if (slot->given[pool->cls] + n > most + most / 8)
+	if (good < PA_ORDER_LEAST)
+		good = PA_ORDER_LEAST;
+	if (given + n > most + most / 8)
 		c->order = 0;
-	else if (!again && n >= PA_ORDER_LEAST && n >= most * 3 / 8)
+	else if (given < good && given + n >= good)
 		c->order += c->order < PA_ORDER_MOST ? PA_ORDER_GAIN : 0;
-	else if (c->usable && c->order)
+	else if (!given && c->usable && c->order)
 		c->order--;
 }
 
@@ -255,7 +261,7 @@ static bool pa_pool_is_short(struct pa_slot_class *c, const struct pa_pool *pool
  * Return: a list, or NULL: a hole brought nothing yet, or the pool's list was
  * damaged: it is dropped, its blocks stay out for ever.
  */
-static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool, bool again)
+static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool)
 {
 	struct pa_slot_class *c = &slot->cls[pool->cls];
 	void *list = pool->free;
@@ -273,7 +279,7 @@ static void *pa_pool_take(struct pa_slot *slot, struct pa_pool *pool, bool again
 		return NULL;
 	}
 	if (pa_class_can_order(c, pool->cls))
-		pa_slot_note_order(slot, pool, again);
+		pa_slot_note_order(slot, pool);
 	WRITE_ONCE(pool->free, NULL);
 	if (pa_pool_shall_recarve(c, pool)) {
 		pool->touched = (u8)PA_POOL_PAGES;
@@ -385,7 +391,6 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 	struct pa_slot_class *c = &slot->cls[cls];
 	struct pa_pool *pool;
 	void *p, *next;
-	bool again = true;
 	u32 before;
 
 	do {
@@ -397,14 +402,13 @@ void *pa_slot_refill(struct pa_slot *slot, unsigned int cls)
 			WRITE_ONCE(c->current_pool, NULL);
 			pool = pa_slot_next_pool(slot, cls);
 			WRITE_ONCE(c->current_pool, pool);
-			again = false;
 			if (pa_class_can_order(c, cls))
 				slot->given[cls] = 0;
 			if (!pool)
 				return NULL;
 		}
 		before = pool->left;
-		p = pa_pool_take(slot, pool, again);
+		p = pa_pool_take(slot, pool);
 	} while (unlikely(!p));
 	PA_WRITE_OWN(slot->refills, slot->refills + 1);
 	c->filled = true;

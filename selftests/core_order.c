@@ -118,6 +118,31 @@ static void queue(void)
 	empty_ring();
 }
 
+/* Wherever in a pool the oldest block lies when a refill takes what came back. */
+static void phases(void)
+{
+	unsigned int i, n, shift, bad = 0, cls = kinds[0], whole = pa_class[cls].capacity;
+
+	for (shift = 0; shift < whole; shift += whole / 16) {
+		start(0);
+		for (n = 0; n < 40 * whole + shift; n++)
+			ring[n].p = take(cls);
+		for (i = 0; i < 8 * n; i++) {
+			give(ring[i % n].p);
+			ring[i % n].p = take(cls);
+		}
+		if (PA_POOL_PAGES > 1 && !in_order(cls)) {
+			tap_diag("not with %u blocks more than a pool's", shift);
+			bad++;
+		}
+		for (i = 0; i < n; i++)
+			give(ring[i].p);
+		check_all();
+		empty_everything();
+	}
+	TAP_CHECK(!bad);
+}
+
 /* Replaced at random, by bins; also after it has been a queue. */
 static void random_order(void)
 {
@@ -187,15 +212,103 @@ static void few_pools(void)
 	empty_everything();
 }
 
+/* While a heap grows and blocks are freed at random, that pools are new does not mean that nothing is freed. */
+static void grows_at_random(void)
+{
+	unsigned int i, cls = kinds[1], ordered = 0;
+
+	start(0);
+	for (i = 0; i < LIVE; i++) {
+		ring[i].p = take(cls);
+		if (i % 2) {
+			unsigned int k = below(i);
+
+			give(ring[k].p);
+			ring[k].p = take(cls);
+		}
+		ordered += in_order(cls);
+	}
+	if (!TAP_CHECK(ordered < LIVE / 16))
+		tap_diag("%u of %u", ordered, LIVE);
+	empty_ring();
+}
+
+static struct pa_pool *pool_at(unsigned int i)
+{
+	return pa_pool_head(pa_desc_of(ring[i].p));
+}
+
+/* Frees all of the pool's blocks in the ring but @stay. */
+static void give_pool(const struct pa_pool *pool, unsigned int stay)
+{
+	unsigned int i;
+
+	for (i = 0; i < LIVE; i++) {
+		if (!ring[i].p || pool_at(i) != pool)
+			continue;
+		if (stay) {
+			stay--;
+			continue;
+		}
+		give(ring[i].p);
+		ring[i].p = NULL;
+	}
+}
+
+/* The pool of the next refill, of these two; everything goes back. */
+static struct pa_pool *next_of(unsigned int cls, const struct pa_pool *a, const struct pa_pool *b)
+{
+	struct pa_pool *next = NULL;
+	unsigned int i;
+
+	for (i = 0; i < LIVE; i++) {
+		if (ring[i].p)
+			continue;
+		ring[i].p = take(cls);
+		next = pool_at(i);
+		if (next == a || next == b)
+			break;
+	}
+	for (i = 0; i < LIVE; i++)
+		if (ring[i].p)
+			give(ring[i].p);
+	check_all();
+	empty_everything();
+	return next;
+}
+
+/* Which waits longest is the next pool of a class in order; but an empty one, which is cached, is before it. */
+static void empty_pools_first(void)
+{
+	unsigned int i, stay, cls = kinds[1];
+	struct pa_pool *longest, *last;
+
+	for (stay = 0; stay < 2; stay++) {
+		start(0);
+		for (i = 0; i < LIVE; i++)
+			ring[i].p = take(cls);
+		slots[0].cls[cls].order = PA_ORDER_ENOUGH + 16;
+		slots[0].bins->room[cls] = 0;
+		longest = pool_at(0);
+		last = pool_at(LIVE / 2);
+		give_pool(longest, 1);
+		give_pool(last, stay);
+		TAP_CHECK(next_of(cls, longest, last) == (stay && PA_POOL_PAGES > 1 ? longest : last));
+	}
+}
+
 int main(void)
 {
 	slots_init();
-	tap_start(4);
+	tap_start(7);
 	rng = tap_seed();
 	tap_test("blocks of a queue keep their neighbours", queue);
+	tap_test("wherever the oldest of them lies", phases);
 	tap_test("blocks replaced at random go to bins", random_order);
 	tap_test("so do blocks that are freed soon", soon_freed);
 	tap_test("and those of classes with few pools", few_pools);
+	tap_test("and those of a heap that grows while blocks are freed at random", grows_at_random);
+	tap_test("of a class in order an empty pool is next, or the one that waits longest", empty_pools_first);
 	oracle_done(&oracle);
 	return tap_finish();
 }
