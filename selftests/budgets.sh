@@ -87,16 +87,16 @@ ln -s "$lib/libpoolalloc.so.0" "$work/libpoolalloc.so.0"
 tap_start
 inside "poolalloc_alloc() of a constant size" 13 poolalloc_alloc native "" constant
 inside "poolalloc_alloc() of a variable size" 13 poolalloc_alloc native "" variable
-AIM=17 inside "poolalloc_free() of an own block" 21.5 poolalloc_free native "" constant
-AIM=17 inside "poolalloc_free_sized()" 21.5 poolalloc_free_sized native "" variable
-aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 44
+AIM=17 inside "poolalloc_free() of an own block" 22.5 poolalloc_free native "" constant
+AIM=17 inside "poolalloc_free_sized()" 22.5 poolalloc_free_sized native "" variable
+aim "native pair with the caller's loop and the PLT" "$(each native "" constant)" 45
 
 aim "inline pair, constant size, with the caller's loop" "$(each inline "" constant)" 37
 aim "inline pair, variable size, with the caller's loop" "$(each inline "" variable)" 44
 
 ours=$lib/libpoolalloc-malloc.so
 inside "malloc()" 14 malloc pair "$ours" libc
-AIM=17 inside "free()" 21.5 free pair "$ours" libc
+AIM=17 inside "free()" 22.5 free pair "$ours" libc
 aim "pair of malloc() and free() with loop and PLT" "$(each pair "$ours" libc)" 46
 inside "realloc() of a block that stays" 26 realloc pair "$ours" resize
 aim "realloc() of a block that moves, with the caller's loop" "$(each pair "$ours" move)" 136

@@ -113,20 +113,10 @@ static __always_inline size_t pa_class_by16(size_t i)
 	return cls;
 }
 
-static __always_inline bool pa_room_left(size_t cls)
+static __always_inline void pa_room_sub(struct pa_thread *self, size_t cls)
 {
-	bool left;
-
-	__asm__ volatile("cmpw $0, %%fs:%c3(%1,%2,2)" : "=@ccg"(left) :
-			 "r"(pa_thread_offset()), "r"(cls),
-			 "i"(offsetof(struct pa_thread, room)) : "memory");
-	return left;
-}
-
-static __always_inline void pa_room_sub(size_t cls)
-{
-	__asm__ volatile("subw %2, %%fs:%c3(%0,%1,2)" : :
-			 "r"(pa_thread_offset()), "r"(cls), "i"(PA_ROOM_GIVEN),
+	__asm__ volatile("subw %2, %c3(%0,%1,2)" : :
+			 "r"(self), "r"(cls), "i"(PA_ROOM_GIVEN),
 			 "i"(offsetof(struct pa_thread, room)) : "memory", "cc");
 }
 #else
@@ -155,35 +145,43 @@ static __always_inline void pa_room_add(size_t cls)
 	pa_thread.room[cls] += PA_ROOM_TAKEN;
 }
 
-static __always_inline bool pa_room_left(size_t cls)
+static __always_inline void pa_room_sub(struct pa_thread *self, size_t cls)
 {
-	return pa_thread.room[cls] > 0;
-}
-
-static __always_inline void pa_room_sub(size_t cls)
-{
-	pa_thread.room[cls] -= PA_ROOM_GIVEN;
+	self->room[cls] -= PA_ROOM_GIVEN;
 }
 #endif
 
-/* As pa_bin_keep(), when there is room. */
-static __always_inline void pa_user_keep(size_t cls, void *p)
+/*
+ * For free: the segment's base takes part in no other address. The next malloc() has to wait for the
+ * address of the bin that is written here, which comes from the block by way of its pool's class.
+ */
+static __always_inline struct pa_thread *pa_thread_self(void)
 {
-	void *first = pa_bin_load(cls);
+	struct pa_thread *self = &pa_thread;
+
+	__asm__("" : "+r"(self));
+	return self;
+}
+
+/* As pa_bin_keep(), when there is room. */
+static __always_inline void pa_user_keep(struct pa_thread *self, size_t cls, void *p)
+{
+	void *first = self->bin[cls];
 
 	if (unlikely(first == p)) {
 		pa_user_free_twice(p);
 		return;
 	}
-	pa_room_sub(cls);
+	pa_room_sub(self, cls);
 	pa_store_link(p, first);
-	pa_bin_store(cls, p);
+	PA_WRITE_OWN(self->bin[cls], p);
 }
 
 /* Frees a block of the thread's own pool; everything else the slow way. */
 static __always_inline void pa_user_free(void *p)
 {
 	uintptr_t arena = (uintptr_t)p & ~(uintptr_t)PA_ARENA_MASK, at = pa_desc_offset(p);
+	struct pa_thread *self;
 	struct pa_pool *pool;
 	size_t cls;
 
@@ -193,7 +191,8 @@ static __always_inline void pa_user_free(void *p)
 	}
 	/* The sum can be part of the loads' addresses; but the compiler would keep it. */
 	__asm__("" : "+r"(at));
-	if (unlikely(!pa_thread_has(READ_ONCE(((struct pa_pool *)(arena + at))->owner)))) {
+	self = pa_thread_self();
+	if (unlikely(READ_ONCE(((struct pa_pool *)(arena + at))->owner) != self->slot)) {
 		pa_user_free_slow(p);
 		return;
 	}
@@ -202,8 +201,8 @@ static __always_inline void pa_user_free(void *p)
 	__asm__("" : "+r"(at));
 	pool = (struct pa_pool *)(arena + at);
 	/* Looked at first, and only then written: where many are freed in a row, stores are what counts. */
-	if (likely(pa_room_left(cls)))
-		pa_user_keep(cls, p);
+	if (likely(self->room[cls] > 0))
+		pa_user_keep(self, cls, p);
 	else if (unlikely(pool->free == p))
 		pa_user_free_twice(p);
 	else if (unlikely(pa_pool_push(pool, p)))
