@@ -132,7 +132,7 @@ static void phases(void)
 			ring[i % n].p = take(cls);
 		}
 		if (PA_POOL_PAGES > 1 && !in_order(cls)) {
-			tap_diag("not with %u blocks more than a pool's", shift);
+			tap_diag("not with 40 pools and %u blocks", shift);
 			bad++;
 		}
 		for (i = 0; i < n; i++)
