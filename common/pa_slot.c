@@ -336,26 +336,31 @@ static struct pa_pool *pa_slot_next_pool(struct pa_slot *slot, unsigned int cls)
 }
 
 /* The least that a count of room can be. */
-#define PA_ROOM_LEAST	(-(s32)((1u << (8 * sizeof(pa_room_t) - 1)) - 1) / PA_ROOM_TAKEN)
+#define PA_ROOM_BITS	(8 * (sizeof(pa_room_t) < sizeof(s32) ? sizeof(pa_room_t) : sizeof(s32)))
+#define PA_ROOM_LEAST	(-(s32)((1u << (PA_ROOM_BITS - 1)) - 1) / PA_ROOM_TAKEN)
 
 /*
  * A bin has got @n blocks: with those that are freed it shall hold no more than
- * @room of its class, or a quarter of that more than @n. While nothing is freed
- * between two refills of a class with many pools the heap grows, and what is taken
- * makes no room: a quarter it is when the bin is empty again. So a long run of frees
- * that follows does not leave one block of each of many pools in the bin. If the class
- * is in order there is no room until then.
+ * @room of its class, or a quarter of that more than @n. Where pools are large, and
+ * nothing was freed between two refills of a class with more than one, not even that:
+ * else the next blocks that are freed in a row, the oldest ones, would fill the bin,
+ * a pool's worth of them, and be handed out before those that are still in the cache.
+ * A class with many pools grows in this case, and what is taken makes no room: a
+ * quarter it is when the bin is empty again. So a long run of frees that follows does
+ * not leave one block of each of many pools in the bin. If the class is in order there
+ * is no room until then.
  */
 static void pa_bin_filled(struct pa_slot *slot, unsigned int cls, u32 n)
 {
 	pa_room_t *room = &slot->bins->room[cls];
 	struct pa_slot_class *c = &slot->cls[cls];
 	s32 most = pa_class[cls].room, least = most / 4, blocks = most - (s32)n;
+	bool unfreed = *room == c->unfreed;
 
-	if (blocks < least)
+	if (blocks < least && !(PA_POOL_PAGES > 1 && unfreed && c->pools > 1))
 		blocks = least;
 	if (pa_class_is_large(c)) {
-		if (*room == c->unfreed) {
+		if (unfreed) {
 			blocks = least - (s32)n;
 			if (!c->blind && slot->fresh[cls] && cls <= PA_SMALL_CLASSES)
 				c->order = PA_ORDER_TRIAL;

@@ -123,8 +123,8 @@ static void empty_bin(unsigned int cls)
 
 /*
  * What a bin takes of freed blocks: as many as were taken from it since the last refill, and those that it
- * had room for then, but for a few (PA_ROOM_GIVEN); a quarter of its room, or of a small class nothing, if a
- * heap of many pools only grew. Last in, first out.
+ * had room for then, but for a few (PA_ROOM_GIVEN). No more than its room if the class, of a few pools, only
+ * grew; a quarter of that, or of a small class nothing, if it has many pools. Last in, first out.
  */
 static void bins_take(void)
 {
@@ -133,13 +133,21 @@ static void bins_take(void)
 
 	for (cls = 1; cls < PA_BINS; cls++) {
 		unsigned int most = pa_class[cls].room, refills, kept;
-		/* Of more blocks the count wraps. */
-		bool sparse = PA_POOL_PAGES > 1 && pa_class[cls].capacity <= 1000;
+		bool sparse = PA_POOL_PAGES > 1;
 		void *last;
 
 		start(0);
 		alloc_from(0, cls);
 		TAP_CHECK(slot->bins->room[cls] >= (int)(most / 4 * PA_ROOM_TAKEN));
+		while (slot->cls[cls].pools < 2)
+			alloc_from(0, cls);
+		empty_bin(cls);
+		alloc_from(0, cls);
+		empty_bin(cls);
+		while (oracle.n < most + 5)
+			alloc_from(0, cls);
+		kept = bin_takes(slot, cls);
+		TAP_CHECK(kept > most * 3 / 4 && kept <= (sparse ? most : pa_class[cls].capacity + most));
 		while (slot->cls[cls].pools < 16)
 			alloc_from(0, cls);
 		for (refills = 0; refills < 4; refills++) {

@@ -461,14 +461,15 @@ static void pa_start_system(void)
 }
 
 /* Requests up to PA_FAST_MAX find their bins by this: one fast path for all, without a branch. */
-static u8 pa_by16[PA_TABLE];
+u16 pa_by16[PA_TABLE];
 
 static void pa_table_init(void)
 {
 	int i;
 
 	for (i = 0; i < PA_TABLE; i++)
-		pa_by16[i] = (u8)pa_class_of(i < 2 ? 8 : (size_t)(i + 1) / 2 * 16);
+		WRITE_ONCE(pa_by16[i], (u16)(pa_class_of(i < 2 ? 8 : (size_t)(i + 1) / 2 * 16) *
+					     sizeof(void *)));
 }
 
 static __pa_cold void pa_start_once(void)
@@ -534,7 +535,6 @@ bool pa_thread_start(void)
 		pa_slot_resume(&t->slot, bins);
 	else if (t)
 		pa_slot_start(&t->slot, &pa_only_node, bins);
-	memcpy(pa_thread.by16, pa_by16, sizeof(pa_by16));
 	pa_thread.state = t ? PA_THREAD_READY : PA_THREAD_NEW;
 	pa_thread.level--;
 	if (!t)

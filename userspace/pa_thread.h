@@ -32,8 +32,8 @@ struct pa_slot;
 #define PA_TABLE	(PA_FAST_MAX / 8 + 1)
 #endif
 
-/* How a bin's room is counted: see pa_bin_keep(). */
-typedef s16 pa_room_t;
+/* How a bin's room is counted: see pa_bin_keep(). As long as a pointer: see pa_own_load(). */
+typedef long pa_room_t;
 #define PA_ROOM_TAKEN	32
 #define PA_ROOM_GIVEN	33
 
@@ -49,8 +49,6 @@ typedef s16 pa_room_t;
  *	been cut into, or more: poolalloc_static.h gives their blocks to their pools. And
  *	those of the medium classes that share their bits, which costs less than a test
  * @whole_once: the same of the last refill
- * @by16: the class for 8 * i bytes, aligned to 16 if they are more than 8. All 0,
- *	a class without blocks, until the thread has a slot
  * @level: depth of slow paths that this thread is in
  * @state: enum pa_thread_state
  * @hooks: how often this thread has called liburcu's urcu_bp_before_fork()
@@ -65,7 +63,6 @@ struct pa_thread {
 	pa_room_t room[PA_THREAD_ROOMS];
 	u64 whole;
 	u64 whole_once;
-	u8 by16[PA_TABLE];
 	u32 level;
 	u32 state;
 	u32 hooks;
@@ -74,7 +71,7 @@ struct pa_thread {
 	u16 grown[PA_GROWN];
 };
 
-static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 832),
+static_assert(sizeof(struct pa_thread) < (PA_TABLE ? 1536 : 1216),
 	      "fits glibc's static TLS surplus of 1664 bytes, and leaves some of it");
 
 enum pa_thread_state {
@@ -87,6 +84,12 @@ enum pa_thread_state {
 				       visibility("hidden")))
 
 extern PA_TLS struct pa_thread pa_thread;
+
+/*
+ * By 8 * i bytes: their class, aligned to 16 if they are more than 8, times the size of a pointer.
+ * 0, a class without blocks, until the heap is set up.
+ */
+extern u16 pa_by16[PA_TABLE] __attribute__((visibility("hidden")));
 
 struct pa_bins;
 bool pa_thread_start(void);

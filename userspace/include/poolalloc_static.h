@@ -59,7 +59,7 @@ typedef void *poolalloc_inline_link POOLALLOC_ATTR(may_alias);
 struct poolalloc_inline_thread {
 	void *slot;
 	poolalloc_inline_link bin[POOLALLOC_INLINE_BINS];
-	int16_t room[POOLALLOC_INLINE_BINS];
+	intptr_t room[POOLALLOC_INLINE_BINS];
 	uint64_t whole;
 };
 
@@ -71,8 +71,15 @@ struct poolalloc_inline_pool {
 	uint8_t cls;
 };
 
+/* In a program, unlike in a library, the linker knows where it is. */
+#if defined(__PIC__) && !defined(__PIE__)
+#define POOLALLOC_INLINE_TLS "initial-exec"
+#else
+#define POOLALLOC_INLINE_TLS "local-exec"
+#endif
+
 extern __thread struct poolalloc_inline_thread poolalloc_inline_thread
-	__asm__("pa_thread") POOLALLOC_ATTR(visibility("hidden"));
+	__asm__("pa_thread") POOLALLOC_ATTR(visibility("hidden"), tls_model(POOLALLOC_INLINE_TLS));
 extern uintptr_t poolalloc_inline_lowest
 	__asm__("pa_lowest") POOLALLOC_ATTR(visibility("hidden"));
 void poolalloc_inline_twice(void *p)
@@ -109,20 +116,47 @@ POOLALLOC_INLINE_ATTR static inline int poolalloc_inline_last(uint32_t *left)
 }
 #endif
 
+/*
+ * What the thread has, moved so that its class 0 is @cls: the address is in one register. Processors
+ * that hand on what was stored last without waiting for it do so only if no index is part of the address.
+ */
+POOLALLOC_INLINE_ATTR static inline struct poolalloc_inline_thread *poolalloc_inline_own(size_t cls)
+{
+	uintptr_t own = (uintptr_t)&poolalloc_inline_thread + cls * sizeof(void *);
+
+	__asm__("" : "+r"(own));
+	return (struct poolalloc_inline_thread *)own;
+}
+
+POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_pop(poolalloc_inline_link *bin, intptr_t *room)
+{
+	void *p = *bin, *next;
+
+	if (__builtin_expect(!!p, 1)) {
+		next = *(poolalloc_inline_link *)p;
+		*room += POOLALLOC_INLINE_TAKEN;
+		*bin = next;
+		__builtin_prefetch(next, 1, 3);
+	}
+	return p;
+}
+
 POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_alloc(size_t size)
 {
+	struct poolalloc_inline_thread *own;
+	size_t cls = (size + 7) / 8;
+	void *p;
+
 	if (__builtin_expect(size <= POOLALLOC_INLINE_MAX, 1)) {
-		poolalloc_inline_link *bin = &poolalloc_inline_thread.bin[(size + 7) / 8];
-		void *p = *bin;
-
-		if (__builtin_expect(!!p, 1)) {
-			void *next = *(poolalloc_inline_link *)p;
-
-			poolalloc_inline_thread.room[(size + 7) / 8] += POOLALLOC_INLINE_TAKEN;
-			*bin = next;
-			__builtin_prefetch(next, 1, 3);
-			return p;
+		if (__builtin_constant_p(size)) {
+			p = poolalloc_inline_pop(&poolalloc_inline_thread.bin[cls],
+						 &poolalloc_inline_thread.room[cls]);
+		} else {
+			own = poolalloc_inline_own(cls);
+			p = poolalloc_inline_pop(&own->bin[0], &own->room[0]);
 		}
+		if (__builtin_expect(!!p, 1))
+			return p;
 	}
 	return poolalloc_alloc(size);
 }
@@ -137,13 +171,26 @@ POOLALLOC_INLINE_ATTR static inline void *poolalloc_inline_zalloc(size_t size)
 	return p ? memset(p, 0, size) : NULL;
 }
 
+POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_keep(struct poolalloc_inline_thread *own, void *p)
+{
+	void *first = own->bin[0];
+
+	if (__builtin_expect(first == p, 0)) {
+		poolalloc_inline_twice(p);
+		return;
+	}
+	own->room[0] -= POOLALLOC_INLINE_GIVEN;
+	*(poolalloc_inline_link *)p = first;
+	own->bin[0] = p;
+}
+
 POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 {
 	const uintptr_t arena = (uintptr_t)64 << POOLALLOC_POOL_SHIFT;
 	uintptr_t at = (uintptr_t)p;
 	struct poolalloc_inline_pool *pool = (struct poolalloc_inline_pool *)
 		((at & ~(arena - 1)) + (at >> (POOLALLOC_POOL_SHIFT - 6) & POOLALLOC_INLINE_MASK));
-	unsigned int cls;
+	struct poolalloc_inline_thread *own;
 	void *first;
 
 	/* The compiler knows how large the object is, and that this is not in it. */
@@ -153,18 +200,12 @@ POOLALLOC_INLINE_ATTR static inline void poolalloc_inline_free(void *p)
 		poolalloc_free(p);
 		return;
 	}
-	cls = pool->cls;
-	if (!poolalloc_inline_bit(poolalloc_inline_thread.whole, cls) &&
-	    poolalloc_inline_thread.room[cls] > 0) {
-		first = poolalloc_inline_thread.bin[cls];
-		if (__builtin_expect(first == p, 0)) {
-			poolalloc_inline_twice(p);
+	if (!poolalloc_inline_bit(poolalloc_inline_thread.whole, pool->cls)) {
+		own = poolalloc_inline_own(pool->cls);
+		if (own->room[0] > 0) {
+			poolalloc_inline_keep(own, p);
 			return;
 		}
-		poolalloc_inline_thread.room[cls] -= POOLALLOC_INLINE_GIVEN;
-		*(poolalloc_inline_link *)p = first;
-		poolalloc_inline_thread.bin[cls] = p;
-		return;
 	}
 	first = pool->free;
 	if (__builtin_expect(first == p, 0)) {
