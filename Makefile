@@ -23,7 +23,7 @@ SHARED_ARGS := $(if $(GEOMETRY),GEOMETRY=$(GEOMETRY)) CC='$(CC)' PREFIX='$(PREFI
 
 .DEFAULT_GOAL := all
 .PHONY: all userspace module check check-programs check-matrix check-debug-kernel bench-kernel torture demo bench bench-quick \
-	bench-shapes \
+	bench-shapes bench-beside \
 	install uninstall modules_install modules_uninstall dkms_install dkms_uninstall check-dkms \
 	clean distclean help
 
@@ -94,13 +94,15 @@ demo: ## a real program's allocations, replayed in a kernel and in userspace; bo
 	$(Q)$(LIB)/deps.sh demo
 	$(Q)selftests/demo.sh
 
-bench bench-quick bench-shapes: # see below
+bench bench-quick bench-shapes bench-beside: # see below
 	$(Q)$(LIB)/deps.sh bench
 	$(Q)$(MAKE) --no-print-directory -f userspace/bench/bench.mk $@ CC='$(CC)' \
-		PEERS='$(PEERS)' BENCH_FLAGS='$(BENCH_FLAGS)' $(if $(SEEDS),SEEDS='$(SEEDS)')
+		PEERS='$(PEERS)' BENCH_FLAGS='$(BENCH_FLAGS)' $(if $(SEEDS),SEEDS='$(SEEDS)') \
+		WORKLOADS='$(WORKLOADS)'
 bench: ## speed and memory beside other allocators, about 15 minutes; PEERS=A.so,B.so adds some
 bench-quick: ## fewer workloads and rounds, about 2 minutes
 bench-shapes: ## workloads drawn from seeds, about 4 minutes; SEEDS=1-50 picks, PEERS likewise
+bench-beside: ## fast paths, all allocators in one process, about 2 minutes; WORKLOADS='batch live=300; random', PEERS likewise
 
 install: ## the library, tools and man pages, under DESTDIR and PREFIX; LIBDIR=DIR if not PREFIX/lib
 	$(Q)$(MAKE) --no-print-directory -C userspace $(SHARED_ARGS) install

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # shapes.sh: programs that nobody has chosen, drawn from seeds (userspace/bench/shape.c), on the
 # preloaded library: each block that is written to is stamped, and the stamp is checked before it is
-# freed. TEST_SEED=N is the first seed. And what `make bench-shapes` says to bad input.
+# freed. TEST_SEED=N is the first seed. And what `make bench-shapes` says to bad input, and `beside`, which
+# also has to run: two libraries, each other's blocks never mixed.
 # test-timeout: 600
 set -u
 . "$(dirname "$0")/lib/common.sh"
@@ -15,8 +16,8 @@ bench=$POOLALLOC_ROOT/userspace/bench
 first=${TEST_SEED:-$((RANDOM * 32768 + RANDOM))}
 count=40
 out=$POOLALLOC_BUILD/selftests/bench
-make --no-print-directory -f "$bench/bench.mk" BENCH_OUT="$out" "$out/pabench" >"$work/build" 2>&1 ||
-	{ cat "$work/build"; die "pabench does not build"; }
+make --no-print-directory -f "$bench/bench.mk" BENCH_OUT="$out" "$out/pabench" "$out/beside" >"$work/build" 2>&1 ||
+	{ cat "$work/build"; die "pabench or beside does not build"; }
 
 # shapes [KEY=VALUE,...]: all seeds; what fails is shown with what it stands for.
 shapes() {
@@ -40,6 +41,21 @@ refused() {
 		grep -q -e "$text" "$work/refused"
 }
 
+# unfit TEXT ARGUMENT...: beside ends with an error that says TEXT.
+unfit() {
+	local text=$1
+
+	shift
+	! "$out/beside" "$@" >/dev/null 2>"$work/refused" && grep -q -e "$text" "$work/refused"
+}
+
+# rows: the report of beside has two workloads, with a time and two ratios each.
+rows() {
+	sed 's/^/# /' "$work/rows"
+	[ "$(grep -c ' ns per operation$' "$work/rows")" = 2 ] &&
+		[ "$(grep -c '^  [a-z]* *[0-9.]* of it, half of them [0-9.]* to [0-9.]*$' "$work/rows")" = 4 ]
+}
+
 tap_start
 echo "# seeds from $first on (TEST_SEED=$first repeats this run)"
 for geometry in seed modern; do
@@ -55,4 +71,21 @@ refused "use FIRST-LAST" --seeds 9-3
 tap_ok $? "seeds in the wrong order"
 refused "no such file" --seeds 1 --peers "$work/none.so"
 tap_ok $? "a peer that is not there"
+so=$(lib libpoolalloc-malloc.so)
+"$out/beside" "ours=$so,twice=$so,glibc" "batch size=100 live=50 order=2" "random live=300 min=1 max=9000" >"$work/rows" &&
+	rows
+tap_ok $? "beside: two workloads, three libraries"
+unfit "usage: beside" "$so"
+tap_ok $? "beside without a workload"
+unfit "cannot be opened: .*none.so" "$work/none.so" batch
+tap_ok $? "beside: a library that is not there"
+unfit "no malloc() of its own" "$(ldconfig -p | awk '/libm\.so\.6/ { print $NF; exit }')" batch
+tap_ok $? "beside: a library without malloc()"
+unfit "workloads are .*: churn" glibc churn
+tap_ok $? "beside: an unknown workload"
+unfit "no such parameter: depth=1" glibc "batch depth=1"
+tap_ok $? "beside: an unknown parameter"
+unfit "a bad value: live=0" glibc "batch live=0" && unfit "a bad value: order=x" glibc "batch order=x" &&
+	unfit "min is larger than max" glibc "random min=9 max=8"
+tap_ok $? "beside: bad values"
 tap_finish

@@ -3,6 +3,7 @@
 # make bench        every allocator side by side, about 15 minutes
 # make bench-quick  the same with fewer rounds, about 2 minutes
 # make bench-shapes workloads drawn from seeds, SEEDS=1-50; 4 minutes
+# make bench-beside fast paths, all allocators in one process; 2 minutes
 #
 # PEERS=path,...    more allocators to compare with (shared objects)
 # BENCH_FLAGS=...   passed to bench/run.py (see its --help)
@@ -15,9 +16,10 @@ BENCH_WORKLOADS := main pair batch random queue server remote churn bursty shari
 BENCH_TRACE := $(abspath $(BENCH_DIR)/../tools)
 BENCH_SRC := $(BENCH_WORKLOADS:%=$(BENCH_DIR)/%.c) $(BENCH_TRACE)/trace_decode.c
 BENCH_CFLAGS += -I$(BENCH_TRACE) -I$(BENCH_TRACE)/host
-BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure $(BENCH_OUT)/steps
+BENCH_TOOLS := $(BENCH_OUT)/pabench $(BENCH_OUT)/floor.so $(BENCH_OUT)/measure $(BENCH_OUT)/steps $(BENCH_OUT)/beside
 PEERS ?=
 SEEDS ?= 1-50
+WORKLOADS ?=
 
 BENCH_USERSPACE := $(abspath $(BENCH_DIR)/..)
 
@@ -36,6 +38,9 @@ $(BENCH_OUT)/floor.so: $(BENCH_DIR)/floor.c | $(BENCH_OUT)
 
 $(BENCH_OUT)/measure $(BENCH_OUT)/steps: $(BENCH_OUT)/%: $(BENCH_DIR)/%.c | $(BENCH_OUT)
 	$(CC) $(BENCH_CFLAGS) -static -o $@ $<
+
+$(BENCH_OUT)/beside: $(BENCH_DIR)/beside.c | $(BENCH_OUT)
+	$(CC) $(BENCH_CFLAGS) -o $@ $<
 
 .PHONY: bench bench-quick bench-tools
 bench-tools: $(BENCH_TOOLS)
@@ -66,3 +71,8 @@ bench-quick: bench-library
 bench-shapes: bench-library
 	@$(BENCH_SELF) bench-tools
 	@BENCH_OUT=$(BENCH_OUT) python3 -B $(BENCH_DIR)/shapes.py --peers '$(PEERS)' --seeds '$(SEEDS)'
+
+.PHONY: bench-beside
+bench-beside: bench-library
+	@$(BENCH_SELF) bench-tools
+	@BENCH_OUT=$(BENCH_OUT) python3 -B $(BENCH_DIR)/beside.py --peers '$(PEERS)' --workloads '$(WORKLOADS)'
