@@ -107,7 +107,8 @@ void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_damaged(pool);
 		return;
 	}
-	if (pool->state == PA_POOL_USABLE && !pool->left) {
+	/* Not more than @left at once: it has just been written, and that much is handed on at once. */
+	if (pool->state == PA_POOL_USABLE && !READ_ONCE(pool->left)) {
 		pa_pool_emptied(slot, pool, pa_slot_want_room(slot, pool));
 		if (pa_kept_too_many(slot))
 			pa_slot_release_kept(slot);

@@ -64,12 +64,12 @@ static struct {
 
 	bool busy;			/* somebody looks at idle memory; atomic */
 	/* Of who is busy. */
-	bool looking;			/* a look has begun and not ended */
+	bool looking;			/* a look has begun and not ended; read by any */
 	bool large;			/* and has not seen all freed large blocks yet */
 	u32 looks;			/* how many have begun; read by any */
 	unsigned int surplus;		/* arenas that it still has to give back */
 	struct pa_arena *cursor;	/* where it goes on, pinned */
-	u64 looked;			/* when the last one ended */
+	u64 looked;			/* when the last one ended; read by any */
 } pa_os;
 
 static size_t pa_charged;	/* bytes mapped, against the limit; atomic */
@@ -521,7 +521,7 @@ static void pa_look_begin(void)
 	pa_os_unmap(false);
 	pa_look_thin();
 	pa_os.surplus = unused > keep ? (unsigned int)(unused - keep) : 0;
-	pa_os.looking = true;
+	WRITE_ONCE(pa_os.looking, true);
 	pa_os.large = true;
 }
 
@@ -534,15 +534,26 @@ static void pa_look_surplus(void)
 	pa_arenas_release_some(pa_nodes[0], empty > step ? empty - step : 0, step);
 }
 
-/* Gives one empty arena back at once, if the program has run for long enough. */
+/* Has the program run for long enough for one empty arena to go back at once, and is there one? */
+static bool pa_has_credit(u64 now)
+{
+	return now >= READ_ONCE(pa_os.credit) + PA_CREDIT_MS &&
+	       READ_ONCE(pa_nodes[0]->empty) > pa_options.arena_reserve;
+}
+
 static void pa_spend_credit(u64 now)
 {
-	u64 spent = READ_ONCE(pa_os.credit) + PA_CREDIT_MS;
-
-	if (now < spent || READ_ONCE(pa_nodes[0]->empty) <= pa_options.arena_reserve)
+	if (!pa_has_credit(now))
 		return;
-	WRITE_ONCE(pa_os.credit, spent);
+	WRITE_ONCE(pa_os.credit, READ_ONCE(pa_os.credit) + PA_CREDIT_MS);
 	pa_arenas_release_some(pa_nodes[0], (unsigned int)pa_options.arena_reserve, 1);
+}
+
+/* Is there anything for pa_look() to do? Mostly not, and then nothing is written, nor waited for. */
+static bool pa_look_due(u64 now)
+{
+	return READ_ONCE(pa_os.looking) || !READ_ONCE(pa_os.credit) ||
+	       now - READ_ONCE(pa_os.looked) >= pa_options.purge_delay || pa_has_credit(now);
 }
 
 /* One step of a look; a look begins a delay after the last one has ended. */
@@ -560,8 +571,8 @@ static void pa_look(u64 now)
 	} else if (pa_os.large) {
 		pa_os.large = pa_large_purge(now, pa_options.purge_delay, SIZE_MAX);
 	} else if (!pa_can_purge() || pa_purge_aged()) {
-		pa_os.looking = false;
-		pa_os.looked = now;
+		WRITE_ONCE(pa_os.looked, now);
+		WRITE_ONCE(pa_os.looking, false);
 	}
 }
 
@@ -575,12 +586,17 @@ static void pa_look(u64 now)
  */
 void pa_idle(unsigned int nid)
 {
+	u64 now;
+
 	(void)nid;
-	if (pa_options.purge_delay == PA_NEVER || READ_ONCE(pa_os.busy) ||
-	    xchg(&pa_os.busy, true))
+	if (pa_options.purge_delay == PA_NEVER || READ_ONCE(pa_os.busy))
+		return;
+	now = pa_os_clock();
+	/* The swap waits for all that the thread has stored: hundreds of cycles where much is not in the cache. */
+	if (!pa_look_due(now) || xchg(&pa_os.busy, true))
 		return;
 	pa_thread.walking++;
-	pa_look(pa_os_clock());
+	pa_look(now);
 	pa_thread.walking--;
 	/* What this look has seen, the next one finds. Pairs with the xchg above. */
 	smp_store_release(&pa_os.busy, false);
