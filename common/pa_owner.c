@@ -107,7 +107,10 @@ void pa_slot_free_event(struct pa_slot *slot, struct pa_pool *pool)
 		pa_pool_damaged(pool);
 		return;
 	}
-	/* Not more than @left at once: it has just been written, and that much is handed on at once. */
+	/*
+	 * @left alone: it has just been written, and a load that takes in more than that waits
+	 * until the cache has it.
+	 */
 	if (pool->state == PA_POOL_USABLE && !READ_ONCE(pool->left)) {
 		pa_pool_emptied(slot, pool, pa_slot_want_room(slot, pool));
 		if (pa_kept_too_many(slot))

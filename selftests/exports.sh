@@ -118,7 +118,8 @@ tap_start
 tap_run "exported are the functions of the header, liburcu's fork hooks, and nothing else" exported
 tap_run "soname" soname
 tap_run "malloc is not interposed" no_malloc
-tap_run "TLS block under 832 bytes" tls "$lib/libpoolalloc.so.0" 832
+# Of 1664 bytes that glibc has for all libraries that are opened late, a quarter and more is left to others.
+tap_run "TLS block under 1216 bytes" tls "$lib/libpoolalloc.so.0" 1216
 [ -f "$lib/libpoolalloc-malloc.so" ] &&
 	tap_run "TLS block of the malloc library" tls "$lib/libpoolalloc-malloc.so" 1536
 tap_run "header in C99" header gcc c -std=c99

@@ -592,7 +592,7 @@ void pa_idle(unsigned int nid)
 	if (pa_options.purge_delay == PA_NEVER || READ_ONCE(pa_os.busy))
 		return;
 	now = pa_os_clock();
-	/* The swap waits for all that the thread has stored: hundreds of cycles where much is not in the cache. */
+	/* The swap waits for all that the thread has stored: hundreds of cycles if much is not in the cache. */
 	if (!pa_look_due(now) || xchg(&pa_os.busy, true))
 		return;
 	pa_thread.walking++;
