@@ -62,8 +62,8 @@ size_t pa_libc_usable_size(const void *p);
  * What a thread has of a class, its bin and the room of that, is found by an address in a register of
  * its own: where it is if @bin and @room had one element. Processors that hand on what was stored last
  * without waiting for it (Intel's since Golden Cove) do so only if no index is part of the address, and
- * for 32 bits at least: 4 cycles from one block of a bin to the next one, not 8. The segment is part of
- * the address in malloc(), which for free() costs more than adding its base.
+ * for 32 bits at least. The segment is part of the address in malloc(), which for free() costs more than
+ * adding its base.
  */
 static_assert(sizeof(pa_room_t) == sizeof(void *), "one offset for both");
 
